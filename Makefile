@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: Apache-2.0
+# bridle: `make help` lists the targets. Everything is built below build/$(VARIANT)/.
+
+VARIANT ?= release
+CC      := gcc
+CLANG   := clang
+BPFTOOL := $(shell command -v bpftool || echo /usr/sbin/bpftool)
+PYTHON  ?= /usr/bin/python3
+V       ?= 0
+Q       := $(if $(filter 1,$(V)),,@)
+ARCH    := $(subst x86_64,x86,$(subst aarch64,arm64,$(shell uname -m)))
+B       := build/$(VARIANT)
+
+PKGS    := libssl libcrypto json-c libidn2 libpsl libcares libseccomp libcap libbpf
+WARN    := -Wall -Wextra -Wshadow -Wundef -Wvla -Wformat=2 -Wpointer-arith -Wcast-qual -Wwrite-strings \
+           -Wstrict-prototypes -Wmissing-prototypes -Wredundant-decls -Wimplicit-fallthrough -Wnull-dereference
+HARDEN  := -fstack-protector-strong -fstack-clash-protection -fPIE -fno-strict-aliasing
+OPT     := -O2 -g -D_FORTIFY_SOURCE=3 -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2
+SAN     :=
+ifeq ($(CC),gcc)
+WARN    += -Wduplicated-cond -Wlogical-op
+HARDEN  += -ftrivial-auto-var-init=zero
+OPT     := -O2 -g -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3
+endif
+ifeq ($(VARIANT),asan)
+CC      := clang
+OPT     := -O1 -g -fno-omit-frame-pointer
+SAN     := -fsanitize=address,undefined -fno-sanitize-recover=undefined
+HARDEN  := -fPIE -fno-strict-aliasing
+endif
+ifeq ($(ARCH),x86)
+HARDEN  += $(if $(SAN),,-fcf-protection=full)
+endif
+WERROR  := $(if $(CI),-Werror,)
+
+CPPFLAGS := -D_GNU_SOURCE -I. -Iuser -Ipolicy -I$(B)/gen
+CFLAGS   := -std=gnu17 $(OPT) $(WARN) $(WERROR) $(HARDEN) $(SAN)
+LDFLAGS  := -pie -Wl,-z,relro,-z,now,-z,noexecstack $(SAN)
+PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
+PKG_LIBS   := $(shell pkg-config --libs $(PKGS) 2>/dev/null) -lelf -lz
+
+# One static library for each folder; a program takes what it needs. Order does not matter (--start-group).
+SERVICES := base tls http dns inject upstream audit
+ROLES    := supervisor keeper zygote worker init cli
+POLICY_OBJS := $(patsubst %.c,$(B)/obj/%.o,$(wildcard policy/*.c))
+obj_of    = $(patsubst %.c,$(B)/obj/%.o,$(wildcard user/$(1)/*.c))
+SERVICE_LIBS := $(foreach s,$(SERVICES),$(if $(wildcard user/$(s)/*.c),$(B)/lib/lib$(s).a)) $(B)/lib/libpolicy.a
+ROLE_LIBS    := $(foreach r,$(ROLES),$(if $(wildcard user/$(r)/*.c),$(B)/lib/lib$(r).a))
+
+.PHONY: all
+all: build/bridle build/bridled ## build build/bridle and build/bridled
+
+build/bridle: $(B)/bridle
+	$(Q)ln -f $< $@
+build/bridled: build/bridle
+	$(Q)ln -f $< $@
+
+$(B)/bridle: $(ROLE_LIBS) $(SERVICE_LIBS)
+	@echo "  LD    $@"
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(B)/obj/user/cli/main.o -Wl,--start-group $^ -Wl,--end-group $(PKG_LIBS)
+
+define LIB_RULE
+$(B)/lib/lib$(1).a: $(call obj_of,$(1))
+	$$(Q)mkdir -p $$(@D) && rm -f $$@ && ar rcs $$@ $$^
+endef
+$(foreach s,$(SERVICES) $(ROLES),$(eval $(call LIB_RULE,$(s))))
+
+$(B)/lib/libpolicy.a: $(POLICY_OBJS)
+	$(Q)mkdir -p $(@D) && rm -f $@ && ar rcs $@ $^
+
+$(B)/obj/%.o: %.c
+	@echo "  CC    $<"
+	$(Q)mkdir -p $(@D) && $(CC) $(CPPFLAGS) $(PKG_CFLAGS) $(CFLAGS) $(CONVERSION) -MMD -MP -c -o $@ $<
+
+# Conversions are checked where they pay: parsers and the engine.
+$(B)/obj/policy/%.o $(B)/obj/user/http/%.o $(B)/obj/user/dns/%.o: CONVERSION := -Wconversion -Wno-sign-conversion
+
+-include bpf/build.mk
+-include tests/build.mk
+-include scripts/lint.mk
+
+-include $(shell find $(B)/obj -name '*.d' 2>/dev/null)
+
+.PHONY: clean help fmt
+clean: ## remove everything that was built
+	$(Q)rm -rf build
+fmt: ## format the C sources
+	$(Q)git ls-files '*.c' '*.h' | grep -v '^vmlinux/' | xargs clang-format -i
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16

@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0 */
+/*
+ * What the kernel programs and user space share: map keys and values. Included by bpf/, user/supervisor/ and
+ * user/worker/original_dst.c, kernel_events.c, counters.c only. Named structs without holes, ports in host order, addresses in network
+ * order, times of CLOCK_BOOTTIME in ns; a zeroed value means refuse. Layout is checked by _Static_assert; a change
+ * makes BRIDLE_ABI grow and pins of another number are not touched.
+ */
+#ifndef BRIDLE_BPF_ABI_H
+#define BRIDLE_BPF_ABI_H
+
+#ifndef __BPF__
+#include <linux/types.h>
+#endif
+
+#include "why.h"
+
+#define BRIDLE_ABI 1
+#define BRIDLE_EXE_MAX 32
+#define BRIDLE_PORTS_MAX 128      /* rows of a sandbox's port map */
+#define BRIDLE_DENIALS_MAX 256    /* rows of a sandbox's denials ring */
+
+enum sandbox_state { SANDBOX_UNSET = 0, SANDBOX_ACTIVE = 1, SANDBOX_CLOSED = 2 };
+
+/* Hook that spoke: for events and denials. */
+enum hook {
+	HOOK_UNKNOWN = 0,
+	HOOK_SOCK_CREATE,
+	HOOK_CONNECT,
+	HOOK_SENDMSG,
+	HOOK_BIND,
+	HOOK_SETSOCKOPT,
+	HOOK_EGRESS,
+	HOOK_INGRESS,
+	HOOK_SOCKOPS,
+	HOOK_WORKER, /* refused in user space */
+};
+
+/* Key of `flows`: how a worker sees a connection's far end. */
+struct flow_key {
+	__u64 netns_cookie;
+	__u8 address[16]; /* local address of the program's socket; IPv4 in the first 4, rest zero */
+	__u16 port;       /* its local port, host order */
+	__u16 family;     /* AF_INET or AF_INET6, as the worker's accept() reports it */
+	__u32 reserved;   /* 0 */
+};
+
+/* Value of `flows`: what the program asked for. */
+struct flow {
+	__u64 sandbox;       /* id */
+	__u64 socket_cookie;
+	__u64 cgroup_id;
+	__u64 started_ns;
+	__u8 address[16];    /* original destination; IPv4 in the first 4, v4-mapped is stored as IPv4 */
+	__u16 port;          /* host order */
+	__u16 family;        /* of address */
+	__u32 pid;           /* thread group id in the initial PID namespace */
+	__u32 uid;
+	__u32 reserved;
+	char exe[BRIDLE_EXE_MAX]; /* last component of the executable's path, NUL-terminated, cut */
+};
+
+/* One refusal; ring buffer record and row of `denials` (array of BRIDLE_DENIALS_MAX, slot = sequence % size). */
+struct denial {
+	__u64 sequence;      /* from 1 in each writer; 0: empty row */
+	__u64 time_ns;       /* CLOCK_BOOTTIME */
+	__u64 time_tai_ns;
+	__u64 sandbox;
+	__u64 socket_cookie;
+	__u64 cgroup_id;
+	__u8 address[16];    /* destination, as in struct flow */
+	__u16 port;
+	__u16 family;        /* of the address; for HOOK_SOCK_CREATE the socket's */
+	__u16 type;          /* SOCK_* */
+	__u16 protocol;      /* IPPROTO_*, or the option for HOOK_SETSOCKOPT (level << 8 | name) */
+	__u32 pid;
+	__u32 uid;
+	enum hook hook;
+	enum why why;
+	char exe[BRIDLE_EXE_MAX];
+};
+
+/* Index of the per-sandbox `counters` array (mapped, __u64 each). */
+enum counter {
+	COUNTER_CONNECTIONS = 0, /* redirected to the worker */
+	COUNTER_REFUSALS_KERNEL,
+	COUNTER_EVENTS_LOST,
+	COUNTER_EXCHANGES,       /* worker */
+	COUNTER_REFUSALS_WORKER,
+	COUNTER_BYTES_IN,
+	COUNTER_BYTES_OUT,
+	COUNTER_COUNT_
+};
+
+_Static_assert(sizeof(struct flow_key) == 32, "flow_key has holes");
+_Static_assert(sizeof(struct flow) == 96, "flow has holes");
+_Static_assert(sizeof(struct denial) == 120, "denial has holes");
+
+#endif

@@ -1,0 +1,40 @@
+# SPDX-License-Identifier: Apache-2.0
+# Unit tests mirror the sources: tests/unit/<path>/test_<file>.c is one cmocka program, found by pattern. It links
+# with the libraries of UNIT_LIBS_<folder>, so that a test of one folder needs no other folder to compile.
+
+UNIT_SRCS := $(shell find tests/unit -name 'test_*.c' 2>/dev/null)
+UNIT_BINS := $(patsubst tests/unit/%.c,$(B)/unit/%,$(UNIT_SRCS))
+
+UNIT_LIBS_base     := base
+UNIT_LIBS_policy   := policy base
+UNIT_LIBS_http     := http base
+UNIT_LIBS_tls      := tls base
+UNIT_LIBS_dns      := dns policy base
+UNIT_LIBS_audit    := audit base
+UNIT_LIBS_inject   := inject http policy base
+UNIT_LIBS_upstream := upstream tls dns http policy base
+UNIT_LIBS_keeper   := keeper tls base
+UNIT_LIBS_worker   := worker upstream inject audit dns tls http policy base
+UNIT_LIBS_zygote   := zygote worker upstream inject audit dns tls http policy base
+UNIT_LIBS_supervisor := supervisor audit http policy base
+UNIT_LIBS_init     := init base
+UNIT_LIBS_cli      := cli supervisor keeper zygote worker init upstream inject audit dns tls http policy base
+
+unit_folder = $(word 1,$(subst /, ,$(patsubst $(B)/unit/%,%,$(1))))
+unit_libs   = $(foreach l,$(UNIT_LIBS_$(call unit_folder,$(1))),$(B)/lib/lib$(l).a)
+
+define UNIT_RULE
+$(1): $(B)/obj/tests/unit/$(patsubst $(B)/unit/%,%,$(1)).o $(call unit_libs,$(1))
+	@echo "  LD    $$@"
+	$$(Q)mkdir -p $$(@D) && $$(CC) $$(CFLAGS) $$(LDFLAGS) -o $$@ $$< -Wl,--start-group $$(filter %.a,$$^) -Wl,--end-group $$(PKG_LIBS) -lcmocka
+endef
+$(foreach b,$(UNIT_BINS),$(eval $(call UNIT_RULE,$(b))))
+
+.PHONY: unit unit-bins
+unit-bins: $(UNIT_BINS)
+unit: $(UNIT_BINS) ## run the unit tests (no root)
+	$(Q)scripts/run-unit $(UNIT_BINS)
+# One folder alone: make unit-policy
+unit-%:
+	$(Q)$(MAKE) --no-print-directory $(foreach b,$(filter $(B)/unit/$*/%,$(UNIT_BINS)),$(b))
+	$(Q)scripts/run-unit $(filter $(B)/unit/$*/%,$(UNIT_BINS))

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The answer that says no, written for the program that reads it (RFC 9457): what was refused, by which rule, that
+ * it is policy and not an outage, what is allowed instead, the JSON that would allow it, and the request id that the audit has too.
+ */
+#ifndef BRIDLE_HTTP_REFUSAL_H
+#define BRIDLE_HTTP_REFUSAL_H
+
+#include <stdbool.h>
+
+#include "base/str.h"
+#include "base/why.h"
+
+struct buf;
+struct http_fields;
+struct arena;
+
+struct refusal {
+	enum why why;
+	struct str method;     /* as sent; escaped and cut here */
+	struct str scheme;     /* "https", "http" */
+	struct str authority;  /* canonical host:port; empty when unknown */
+	struct str path;       /* without the query; empty when unknown */
+	struct str rule;       /* text of the rule that decided; empty: none */
+	struct str fix;        /* the JSON that would allow it; empty: none */
+	struct str detail;     /* one more sentence of ours (never of a peer); empty: none */
+	struct str request_id;
+	struct str user_agent; /* decides the form: git/… gets text/plain */
+	struct str accept;
+	struct str content_type; /* of the request: application/grpc, application/json (JSON-RPC) */
+};
+
+/*
+ * Fields (allocated in a) and body of the answer; the status is why_status(). Sets content-type, content-length is
+ * the session's. Always sets bridle-decision, bridle-request-id, cache-control: no-store; 429 and 503 set retry-after. 0 or -errno.
+ */
+int refusal_write(const struct refusal *r, struct arena *a, struct http_fields *ret_fields, struct buf *ret_body);
+
+#endif

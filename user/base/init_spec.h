@@ -28,6 +28,8 @@ struct init_spec {
 	char *certs_dir;     /* staged directory that replaces /etc/ssl/certs */
 	char *resolv_conf;   /* staged file that is bound over /etc/resolv.conf */
 	uint32_t stdio_is_tty; /* bit n: fd n is the caller's terminal */
+	uint64_t ignored_signals; /* bit n-1: the caller ignored signal n (nohup), so the command starts that way */
+	uint64_t blocked_signals; /* likewise, the caller's signal mask; 0 is what almost everybody has */
 	void *storage;       /* owned, one block, when read */
 };
 

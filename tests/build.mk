@@ -38,3 +38,16 @@ unit: $(UNIT_BINS) ## run the unit tests (no root)
 unit-%:
 	$(Q)$(MAKE) --no-print-directory $(foreach b,$(filter $(B)/unit/$*/%,$(UNIT_BINS)),$(b))
 	$(Q)scripts/run-unit $(filter $(B)/unit/$*/%,$(UNIT_BINS))
+
+-include tests/fuzz/build.mk
+
+# Suites of `make check`, in order. Each ends with "NAME: N passed, N failed, N skipped".
+CHECKS := build-check unit unit-asan
+
+.PHONY: check build-check unit-asan
+check: ## build twice and run every test (root)
+	$(Q)MAKE="$(MAKE)" scripts/check-all $(CHECKS)
+unit-asan:
+	$(Q)$(MAKE) --no-print-directory VARIANT=asan unit
+build-check: all
+	@echo "build-check: 1 passed, 0 failed, 0 skipped"

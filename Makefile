@@ -2,7 +2,7 @@
 # bridle: `make help` lists the targets. Everything is built below build/$(VARIANT)/.
 
 VARIANT ?= release
-CC      := gcc
+CC      := $(if $(filter asan,$(VARIANT)),clang,gcc)
 CLANG   := clang
 BPFTOOL := $(shell command -v bpftool || echo /usr/sbin/bpftool)
 PYTHON  ?= /usr/bin/python3
@@ -15,7 +15,7 @@ PKGS    := libssl libcrypto json-c libidn2 libpsl libcares libseccomp libcap lib
 WARN    := -Wall -Wextra -Wshadow -Wundef -Wvla -Wformat=2 -Wpointer-arith -Wcast-qual -Wwrite-strings \
            -Wstrict-prototypes -Wmissing-prototypes -Wredundant-decls -Wimplicit-fallthrough -Wnull-dereference
 HARDEN  := -fstack-protector-strong -fstack-clash-protection -fPIE -fno-strict-aliasing
-OPT     := -O2 -g -D_FORTIFY_SOURCE=3 -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2
+OPT     := -O2 -g -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2
 SAN     :=
 ifeq ($(CC),gcc)
 WARN    += -Wduplicated-cond -Wlogical-op
@@ -23,7 +23,6 @@ HARDEN  += -ftrivial-auto-var-init=zero
 OPT     := -O2 -g -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3
 endif
 ifeq ($(VARIANT),asan)
-CC      := clang
 OPT     := -O1 -g -fno-omit-frame-pointer
 SAN     := -fsanitize=address,undefined -fno-sanitize-recover=undefined
 HARDEN  := -fPIE -fno-strict-aliasing

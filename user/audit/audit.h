@@ -28,7 +28,7 @@ int audit_new(int fd, struct str sandbox, const char *writer, unsigned tier, con
 struct audit *audit_free(struct audit *a);
 
 /* "chain-id last-hash" for the next chain's chain_before; lives as long as a. */
-const char *audit_position(const struct audit *a);
+const char *audit_position(struct audit *a);
 
 struct audit_record {
 	const char *kind;        /* "exchange", "connection", "kernel", "dns", "lost" */

@@ -14,7 +14,7 @@
 
 #include "base/util.h"
 
-#define LOOP_BATCH 64
+#define LOOP_BATCH	64
 #define LOOP_TIMERS_MIN 32
 
 struct loop {

@@ -14,7 +14,7 @@
 #include "base/util.h"
 
 #define SNAPSHOT_MAGIC 0x62726964736e6170ull
-#define SNAPSHOT_MAX ((size_t)16 << 20)
+#define SNAPSHOT_MAX   ((size_t)16 << 20)
 #define SNAPSHOT_SEALS (F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE)
 
 enum snapshot_text { TEXT_FILE, TEXT_POLICY, TEXT_TRUST, TEXT_SANDBOX, TEXT_COUNT };

@@ -1,0 +1,272 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Writes the audit chain. A record is one line, made whole in memory and appended by one write(2), so that several
+ * writers may share a file. "prev" is the SHA-256 of the line before it in the same chain, without its line feed. A
+ * write that fails or is cut makes the audit unusable until a later one succeeds: the caller refuses meanwhile.
+ */
+#include "audit/audit.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/random.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <openssl/evp.h>
+
+#include "base/buf.h"
+#include "base/util.h"
+
+#define AUDIT_CHAIN_HEX 16
+
+struct audit {
+	int fd; /* borrowed */
+	unsigned tier;
+	uint64_t seq; /* of the next record */
+	bool failed;  /* the last write failed */
+	const char *writer;
+	char *sandbox;	  /* owned */
+	EVP_MD *sha256;	  /* owned */
+	EVP_MD_CTX *hash; /* owned */
+	char chain[AUDIT_CHAIN_HEX + 1];
+	char prev[AUDIT_HASH_HEX + 1];
+	char position[AUDIT_CHAIN_HEX + 1 + AUDIT_HASH_HEX + 1];
+	struct buf line;
+};
+
+static void hex_of(const unsigned char *bytes, size_t n, char *out)
+{
+	static const char digits[] = "0123456789abcdef";
+
+	for (size_t i = 0; i < n; i++) {
+		out[2 * i] = digits[bytes[i] >> 4];
+		out[2 * i + 1] = digits[bytes[i] & 15];
+	}
+	out[2 * n] = '\0';
+}
+
+static int put_text(struct buf *b, const char *key, struct str value)
+{
+	int r;
+
+	if (value.n == 0)
+		return 0;
+	r = buf_printf(b, ",\"%s\":\"", key);
+	if (r == 0)
+		r = buf_append_json(b, value);
+	return r == 0 ? buf_append(b, STR("\"")) : r;
+}
+
+static int put_number(struct buf *b, const char *key, uint64_t value)
+{
+	return value == 0 ? 0 : buf_printf(b, ",\"%s\":%" PRIu64, key, value);
+}
+
+static int put_time(struct buf *b)
+{
+	struct timespec now;
+	struct tm tm;
+	char text[32];
+
+	(void)clock_gettime(CLOCK_REALTIME, &now);
+	if (!gmtime_r(&now.tv_sec, &tm) || strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &tm) == 0)
+		return -EINVAL;
+	return buf_printf(b, ",\"time\":\"%s.%06ldZ\"", text, now.tv_nsec / 1000);
+}
+
+/* What every record begins with. */
+static int put_head(struct audit *a, const char *kind)
+{
+	int r = buf_printf(&a->line, "{\"v\":%d,\"chain\":\"%s\",\"seq\":%" PRIu64 ",\"prev\":\"%s\"", AUDIT_VERSION,
+			   a->chain, a->seq, a->prev);
+
+	if (r == 0)
+		r = put_time(&a->line);
+	if (r == 0)
+		r = buf_printf(&a->line, ",\"kind\":\"%s\",\"writer\":\"%s\",\"tier\":\"T%u\"", kind, a->writer,
+			       a->tier);
+	return r == 0 ? put_text(&a->line, "sandbox", str_of(a->sandbox)) : r;
+}
+
+static int hash_line(struct audit *a)
+{
+	unsigned char digest[EVP_MAX_MD_SIZE];
+	unsigned n = 0;
+
+	if (EVP_DigestInit_ex(a->hash, a->sha256, NULL) != 1 ||
+	    EVP_DigestUpdate(a->hash, buf_data(&a->line), buf_len(&a->line)) != 1 ||
+	    EVP_DigestFinal_ex(a->hash, digest, &n) != 1 || n != AUDIT_HASH_HEX / 2)
+		return -EIO;
+	hex_of(digest, n, a->prev);
+	return 0;
+}
+
+/* Appends the line that is ready in a->line; only then the chain moves on. */
+static int finish_line(struct audit *a)
+{
+	ssize_t n;
+	int r;
+
+	r = buf_append(&a->line, STR("}\n"));
+	if (r < 0)
+		return r;
+	do
+		n = write(a->fd, buf_data(&a->line), buf_len(&a->line));
+	while (n < 0 && errno == EINTR);
+	if (n < 0)
+		return -errno;
+	if ((size_t)n != buf_len(&a->line)) {
+		(void)!write(a->fd, "\n", 1); /* the cut line stands alone and `audit verify` reports it */
+		return -ENOSPC;
+	}
+	a->line.tail--; /* the hash is of the line without its line feed */
+	r = hash_line(a);
+	a->seq++;
+	return r;
+}
+
+static int conclude(struct audit *a, int r)
+{
+	if (r == 0)
+		r = finish_line(a);
+	a->failed = r < 0;
+	buf_clear(&a->line);
+	return r;
+}
+
+int audit_new(int fd, struct str sandbox, const char *writer, unsigned tier, const char *chain_before,
+	      struct audit **ret)
+{
+	unsigned char id[AUDIT_CHAIN_HEX / 2];
+	struct audit *a = calloc(1, sizeof(*a));
+	int r;
+
+	if (!a)
+		return -ENOMEM;
+	a->fd = fd;
+	a->tier = tier;
+	a->writer = writer;
+	buf_init(&a->line, AUDIT_RECORD_MAX);
+	a->sandbox = str_dup(sandbox);
+	a->sha256 = EVP_MD_fetch(NULL, "SHA2-256", NULL);
+	a->hash = EVP_MD_CTX_new();
+	if (!a->sandbox || !a->sha256 || !a->hash || getrandom(id, sizeof(id), 0) != (ssize_t)sizeof(id)) {
+		audit_free(a);
+		return -ENOMEM;
+	}
+	hex_of(id, sizeof(id), a->chain);
+	memset(a->prev, '0', AUDIT_HASH_HEX);
+	r = put_head(a, "chain");
+	if (r == 0)
+		r = put_text(&a->line, "before", str_of(chain_before));
+	r = conclude(a, r);
+	if (r < 0) {
+		audit_free(a);
+		return r;
+	}
+	*ret = a;
+	return 0;
+}
+
+struct audit *audit_free(struct audit *a)
+{
+	if (!a)
+		return NULL;
+	buf_done(&a->line);
+	EVP_MD_CTX_free(a->hash);
+	EVP_MD_free(a->sha256);
+	free(a->sandbox);
+	free(a);
+	return NULL;
+}
+
+const char *audit_position(struct audit *a)
+{
+	(void)snprintf(a->position, sizeof(a->position), "%s %s", a->chain, a->prev);
+	return a->position;
+}
+
+static int put_who(struct buf *b, const struct audit_record *record)
+{
+	int r = put_text(b, "id", record->request_id);
+
+	if (r == 0)
+		r = put_number(b, "pid", record->pid);
+	if (r == 0)
+		r = put_text(b, "exe", record->exe);
+	if (r == 0)
+		r = put_text(b, "destination", record->destination);
+	if (r == 0)
+		r = put_text(b, "sni", record->sni);
+	return r == 0 ? put_number(b, "socket_cookie", record->socket_cookie) : r;
+}
+
+static int put_what(struct buf *b, const struct audit_record *record)
+{
+	int r = put_text(b, "scheme", record->scheme);
+
+	if (r == 0)
+		r = put_text(b, "host", record->host);
+	if (r == 0)
+		r = put_number(b, "port", record->port);
+	if (r == 0)
+		r = put_text(b, "method", record->method);
+	if (r == 0)
+		r = put_text(b, "path", record->path);
+	return r == 0 ? put_text(b, "query_keys", record->query_keys) : r;
+}
+
+static int put_verdict(struct buf *b, const struct audit_record *record)
+{
+	int r = buf_printf(b, ",\"decision\":\"%s\",\"code\":\"%s\"", record->why == WHY_allowed ? "allow" : "refuse",
+			   why_symbol(record->why));
+
+	if (r == 0)
+		r = put_text(b, "rule", record->rule);
+	if (r == 0)
+		r = put_text(b, "policy", record->policy);
+	if (r == 0)
+		r = put_text(b, "credential", record->credential);
+	if (r == 0)
+		r = put_number(b, "credential_generation", record->credential_generation);
+	return r;
+}
+
+static int put_outcome(struct buf *b, const struct audit_record *record)
+{
+	int r = put_number(b, "status", record->status);
+
+	if (r == 0)
+		r = buf_printf(b, ",\"bytes_in\":%" PRIu64 ",\"bytes_out\":%" PRIu64 ",\"duration_us\":%" PRIu64,
+			       record->bytes_in, record->bytes_out, record->duration_us);
+	if (r == 0)
+		r = put_number(b, "upstream_us", record->upstream_us);
+	if (r == 0)
+		r = put_number(b, "lost", record->lost);
+	return r == 0 ? put_text(b, "detail", record->detail) : r;
+}
+
+int audit_write(struct audit *a, const struct audit_record *record)
+{
+	int r = put_head(a, record->kind);
+
+	if (r == 0)
+		r = put_who(&a->line, record);
+	if (r == 0)
+		r = put_what(&a->line, record);
+	if (r == 0)
+		r = put_verdict(&a->line, record);
+	if (r == 0)
+		r = put_outcome(&a->line, record);
+	return conclude(a, r);
+}
+
+bool audit_usable(struct audit *a)
+{
+	if (!a->failed)
+		return true;
+	/* A record of its own is the probe: it says that records were lost, and proves that the file takes them again. */
+	return audit_write(a, &(struct audit_record){ .kind = "lost", .why = WHY_audit_unavailable, .lost = 1 }) == 0;
+}

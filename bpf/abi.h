@@ -12,7 +12,7 @@
 #include <linux/types.h>
 #endif
 
-#include "why.h"
+#include "base/why.h"
 
 #define BRIDLE_ABI 1
 #define BRIDLE_EXE_MAX 32
@@ -79,6 +79,51 @@ struct denial {
 	char exe[BRIDLE_EXE_MAX];
 };
 
+/* Value of `entry`, one for each cgroup the programs are attached to: which sandbox a new socket belongs to. */
+struct entry {
+	__u64 sandbox; /* id; 0: none, refuse */
+};
+
+/* Value of `sandboxes`, key: sandbox id. */
+struct sandbox_config {
+	__u64 netns_cookie;
+	__u64 cgroup_id;
+	enum sandbox_state state;
+	__u16 tcp4_port; /* our listeners on 127.0.0.1 and ::1; 0: the family is refused */
+	__u16 tcp6_port;
+	__u16 dns4_port; /* our responders, UDP */
+	__u16 dns6_port;
+	__u32 reserved;
+};
+
+/* Key and value of `ports`: the TCP ports that a sandbox's policy names. */
+struct port_key {
+	__u64 sandbox;
+	__u16 port;
+	__u16 reserved;
+	__u32 reserved2;
+};
+
+enum port_state {
+	PORT_REFUSED = 0,
+	PORT_NAMED = 1, /* goes to the worker, on loopback only to the sandbox's own listeners */
+	PORT_PROXY = 2, /* goes to the worker, on loopback too when the sandbox itself does not listen there */
+};
+
+struct port_value {
+	enum port_state state;
+	__u32 reserved;
+};
+
+/* Value of `abi`. */
+struct abi_stamp {
+	__u32 abi; /* BRIDLE_ABI of the programs that use these maps */
+	__u32 reserved;
+};
+
+#define BRIDLE_FLOWS_MAX 65536 /* rows of `flows`; full: connect() fails with ECONNREFUSED */
+#define BRIDLE_FLOW_LIFE_S 60  /* a worker takes its flow by then, or refuses the connection */
+
 /* Index of the per-sandbox `counters` array (mapped, __u64 each). */
 enum counter {
 	COUNTER_CONNECTIONS = 0, /* redirected to the worker */
@@ -94,5 +139,8 @@ enum counter {
 _Static_assert(sizeof(struct flow_key) == 32, "flow_key has holes");
 _Static_assert(sizeof(struct flow) == 96, "flow has holes");
 _Static_assert(sizeof(struct denial) == 120, "denial has holes");
+_Static_assert(sizeof(struct sandbox_config) == 32, "sandbox_config has holes");
+_Static_assert(sizeof(struct port_key) == 16, "port_key has holes");
+_Static_assert(sizeof(struct port_value) == 8, "port_value has holes");
 
 #endif

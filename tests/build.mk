@@ -51,3 +51,12 @@ unit-asan:
 	$(Q)$(MAKE) --no-print-directory VARIANT=asan unit
 build-check: all
 	@echo "build-check: 1 passed, 0 failed, 0 skipped"
+
+# The launcher of the tests: everything of `run` but the private network namespace.
+$(B)/launch: $(B)/obj/tests/lib/launch.o $(filter-out $(B)/lib/libcli.a,$(ROLE_LIBS)) $(SERVICE_LIBS)
+	@echo "  LD    $@"
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $< -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(PKG_LIBS)
+
+.PHONY: demo
+demo: all $(B)/launch ## show what bridle does (root)
+	$(Q)unshare --net --mount $(PYTHON) tests/lib/demo.py

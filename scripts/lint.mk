@@ -1,0 +1,31 @@
+# SPDX-License-Identifier: Apache-2.0
+# Gates that read the sources only. `make lint` runs them all and ends with a result line.
+
+LINT_C     := $(shell git ls-files 'policy/*.c' 'user/*.c' 'tests/unit/*.c' 'tests/lib/*.c' 'tests/bpf/*.c' 'tests/fuzz/*.c')
+LINT_H     := $(shell git ls-files 'policy/*.h' 'user/*.h' 'bpf/*.h' 'tests/*.h')
+LINT_BPF   := $(shell git ls-files 'bpf/*.bpf.c')
+LINT_SH    := $(shell git ls-files 'scripts/*' '.ci/*' | xargs grep -lE '^\#!/bin/sh' 2>/dev/null)
+LINT_GATES := lint-layers lint-format lint-headers lint-shell lint-cppcheck
+
+.PHONY: lint $(LINT_GATES)
+lint: ## layers, format, headers alone, shellcheck, cppcheck
+	$(Q)passed=0; failed=0; for gate in $(LINT_GATES); do \
+		if $(MAKE) --no-print-directory $$gate; then passed=$$((passed + 1)); \
+		else echo "$$gate failed"; failed=$$((failed + 1)); fi; done; \
+	echo "lint: $$passed passed, $$failed failed, 0 skipped"; [ $$failed -eq 0 ]
+
+lint-layers:
+	$(Q)scripts/check-layers
+lint-format:
+	$(Q)clang-format --dry-run --Werror $(LINT_C) $(LINT_H) $(LINT_BPF) 2>&1 | grep -E 'error:' | head -20; \
+	clang-format --dry-run --Werror $(LINT_C) $(LINT_H) $(LINT_BPF) 2>/dev/null
+lint-headers:
+	$(Q)for h in $(filter-out bpf/%,$(LINT_H)); do \
+		case $$h in tests/bpf/*|tests/lib/test.h) continue;; esac; \
+		echo "#include \"$$h\"" | $(CC) $(CPPFLAGS) $(PKG_CFLAGS) -std=gnu17 -Wall -fsyntax-only -x c - || exit 1; done
+lint-shell:
+	$(Q)shellcheck $(LINT_SH)
+lint-cppcheck:
+	$(Q)cppcheck --quiet --enable=warning,portability --inline-suppr --error-exitcode=1 --std=c11 \
+		--suppress=missingIncludeSystem --suppress=nullPointerRedundantCheck -Iuser -I. -D_GNU_SOURCE \
+		$(filter policy/% user/%,$(LINT_C))

@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`bridle run`: exit statuses, streams, signals, who the command is, what it can see."""
+import os
+import signal
+import subprocess
+import time
+
+import pytest
+
+import stage as st
+
+
+@pytest.mark.parametrize("script,status", [("exit 0", 0), ("exit 7", 7), ("kill -TERM $$", 143), ("kill -KILL $$", 137)])
+def test_exit_status_is_the_commands(stage, script, status):
+    assert stage.run(stage.policy(), "sh", "-c", script).returncode == status
+
+
+def test_command_not_found_and_not_executable(stage):
+    missing = stage.run(stage.policy(), "/no/such/command")
+    assert missing.returncode == 127 and "/no/such/command" in missing.stderr
+    assert stage.run(stage.policy(), "/etc/passwd").returncode == 126
+
+
+def test_bad_policy_is_125_with_its_place(stage):
+    path = os.path.join(stage.dir, "bad.json")
+    with open(path, "w", encoding="ascii") as f:
+        f.write('{"network": {"allow_domains": []}}')
+    result = stage.run(path, "true")
+    assert result.returncode == 125
+    assert "bad.json:1:" in result.stderr and "allow_domain" in result.stderr
+
+
+def test_streams_and_one_status_line(stage):
+    result = stage.run(stage.policy(), "cat", input="through and through")
+    assert result.stdout == "through and through"
+    assert len([x for x in result.stderr.splitlines() if x.startswith("bridle: sandbox ")]) == 1, result.stderr
+
+
+def test_never_root_and_no_capability(stage):
+    result = stage.run(stage.policy(), "sh", "-c", "id -u; grep -E '^(CapEff|CapBnd|NoNewPrivs|Seccomp):' /proc/self/status")
+    lines = result.stdout.split()
+    assert lines[0] != "0"
+    assert lines[1:] == ["CapEff:", "0" * 16, "CapBnd:", "0" * 16, "NoNewPrivs:", "1", "Seccomp:", "2"] or \
+        lines[1:] == ["CapBnd:", "0" * 16, "CapEff:", "0" * 16, "NoNewPrivs:", "1", "Seccomp:", "2"] or \
+        sorted(lines[1:]) == sorted(["CapEff:", "0" * 16, "CapBnd:", "0" * 16, "NoNewPrivs:", "1", "Seccomp:", "2"])
+
+
+def test_secret_directory_is_hidden(stage):
+    with open(st.SECRET_FILE, encoding="ascii") as f:
+        assert stage.secret in f.read()  # readable for everybody outside
+    result = stage.run(stage.policy(), "cat", st.SECRET_FILE)
+    assert result.returncode != 0 and stage.secret not in result.stdout
+
+
+def test_own_pid_namespace_and_no_outsiders(stage):
+    result = stage.run(stage.policy(), "sh", "-c", "ls /proc | grep -cE '^[0-9]+$'; ls /proc/self/fd | wc -l")
+    processes, descriptors = (int(x) for x in result.stdout.split())
+    assert processes < 8
+    assert descriptors <= 4  # 0, 1, 2 and the one ls opened
+
+
+def test_root_shell_needs_user(stage):
+    env = {k: v for k, v in os.environ.items() if not k.startswith("SUDO_")}
+    result = subprocess.run([st.BRIDLE, "run", "--", "true"], capture_output=True, text=True, check=False, env=env)
+    assert result.returncode == 125 and "--user" in result.stderr
+
+
+def test_signal_is_forwarded(stage):
+    argv = [st.BRIDLE, "run", "--user", st.USER, "--policy", stage.policy(), "--audit", stage.dir + "/audit.jsonl", "--",
+            "sh", "-c", "trap 'exit 9' TERM; echo up; while :; do sleep 0.1; done"]
+    with subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as run:
+        assert run.stdout.readline() == "up\n"
+        run.send_signal(signal.SIGTERM)
+        assert run.wait(20) == 9
+
+
+def test_second_run_of_the_same_name_is_refused(stage):
+    argv = [st.BRIDLE, "run", "--user", st.USER, "--name", "twin", "--policy", stage.policy(), "--audit",
+            stage.dir + "/audit.jsonl", "--", "sh", "-c", "echo up; sleep 20"]
+    with subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as run:
+        assert run.stdout.readline() == "up\n"
+        second = stage.run(stage.policy(), "true", options=("--name", "twin"))
+        assert second.returncode == 125 and "twin" in second.stderr
+        run.send_signal(signal.SIGTERM)
+        run.wait(20)
+
+
+def test_nothing_is_left_behind(stage):
+    assert stage.run(stage.policy(), "true", options=("--name", "tidy")).returncode == 0
+    assert not os.path.exists("/sys/fs/bpf/bridle/v1/run/tidy")
+    assert not os.path.exists("/run/bridle/run/tidy")
+
+
+def test_killed_supervisor_leaves_a_closed_sandbox_that_gc_removes(stage):
+    argv = [st.BRIDLE, "run", "--user", st.USER, "--name", "victim", "--policy", stage.policy(), "--audit",
+            stage.dir + "/audit.jsonl", "--", "sh", "-c", "echo $$; sleep 60"]
+    with subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as run:
+        run.stdout.readline()
+        run.kill()
+    time.sleep(0.5)
+    assert os.path.isdir("/sys/fs/bpf/bridle/v1/run/victim")
+    listed = subprocess.run([st.BRIDLE, "list"], capture_output=True, text=True, check=False)
+    assert "victim" in listed.stdout
+    assert subprocess.run([st.BRIDLE, "gc"], check=False).returncode == 0
+    assert not os.path.isdir("/sys/fs/bpf/bridle/v1/run/victim")

@@ -65,7 +65,8 @@ static int add_one(scmp_filter_ctx ctx, int error, int number, struct scmp_arg_c
 static int add_families(scmp_filter_ctx ctx)
 {
 	const unsigned last = families[ARRAY_SIZE(families) - 1];
-	const struct scmp_arg_cmp netlink[] = { SCMP_A0(SCMP_CMP_EQ, AF_NETLINK), SCMP_A2(SCMP_CMP_NE, NETLINK_ROUTE) };
+	const struct scmp_arg_cmp netlink[] = { SCMP_A0(SCMP_CMP_EQ, AF_NETLINK, 0),
+						SCMP_A2(SCMP_CMP_NE, NETLINK_ROUTE, 0) };
 	size_t allowed = 0;
 	int r = 0;
 
@@ -73,11 +74,11 @@ static int add_families(scmp_filter_ctx ctx)
 		if (family == families[allowed])
 			allowed++;
 		else
-			r = add_one(ctx, EAFNOSUPPORT, SCMP_SYS(socket), SCMP_A0(SCMP_CMP_EQ, family));
+			r = add_one(ctx, EAFNOSUPPORT, SCMP_SYS(socket), SCMP_A0(SCMP_CMP_EQ, family, 0));
 	}
 	/* 64 bits compared: high bits that the kernel would drop make the number large */
 	if (r == 0)
-		r = add_one(ctx, EAFNOSUPPORT, SCMP_SYS(socket), SCMP_A0(SCMP_CMP_GT, last));
+		r = add_one(ctx, EAFNOSUPPORT, SCMP_SYS(socket), SCMP_A0(SCMP_CMP_GT, last, 0));
 	return r == 0 ? add(ctx, EAFNOSUPPORT, SCMP_SYS(socket), netlink, ARRAY_SIZE(netlink)) : r;
 }
 
@@ -87,7 +88,7 @@ static int add_families(scmp_filter_ctx ctx)
  */
 static int add_pairs(scmp_filter_ctx ctx)
 {
-	int r = add_one(ctx, EAFNOSUPPORT, SCMP_SYS(socketpair), SCMP_A0(SCMP_CMP_NE, AF_UNIX));
+	int r = add_one(ctx, EAFNOSUPPORT, SCMP_SYS(socketpair), SCMP_A0(SCMP_CMP_NE, AF_UNIX, 0));
 
 	if (r == 0)
 		r = add_one(ctx, EPROTONOSUPPORT, SCMP_SYS(socketpair),
@@ -113,7 +114,8 @@ static int add_namespaces(scmp_filter_ctx ctx)
  */
 static int add_core_limit(scmp_filter_ctx ctx)
 {
-	const struct scmp_arg_cmp args[] = { SCMP_A1(SCMP_CMP_MASKED_EQ, LOW32, RLIMIT_CORE), SCMP_A2(SCMP_CMP_NE, 0) };
+	const struct scmp_arg_cmp args[] = { SCMP_A1(SCMP_CMP_MASKED_EQ, LOW32, RLIMIT_CORE),
+					     SCMP_A2(SCMP_CMP_NE, 0, 0) };
 	int r = add(ctx, 0, SCMP_SYS(prlimit64), args, ARRAY_SIZE(args));
 
 	return r == 0 ? add_one(ctx, 0, SCMP_SYS(setrlimit), SCMP_A0(SCMP_CMP_MASKED_EQ, LOW32, RLIMIT_CORE)) : r;

@@ -119,6 +119,9 @@ struct policy_decision {
 /* The route of an origin: the most specific entry. NULL: none. */
 const struct policy_route *policy_find_route(const struct policy *p, const struct policy_origin *origin);
 
+/* How many origins may be reached. */
+size_t policy_route_count(const struct policy *p);
+
 void policy_decide(const struct policy *p, const struct policy_request *request, struct policy_decision *ret);
 
 /* Whether the name is of some route (any port, any scheme), so that it may be looked up. */

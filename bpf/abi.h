@@ -14,10 +14,10 @@
 
 #include "base/why.h"
 
-#define BRIDLE_ABI 1
-#define BRIDLE_EXE_MAX 32
-#define BRIDLE_PORTS_MAX 128      /* rows of a sandbox's port map */
-#define BRIDLE_DENIALS_MAX 256    /* rows of a sandbox's denials ring */
+#define BRIDLE_ABI	   1
+#define BRIDLE_EXE_MAX	   32
+#define BRIDLE_PORTS_MAX   128 /* rows of a sandbox's port map */
+#define BRIDLE_DENIALS_MAX 256 /* rows of a sandbox's denials ring */
 
 enum sandbox_state { SANDBOX_UNSET = 0, SANDBOX_ACTIVE = 1, SANDBOX_CLOSED = 2 };
 
@@ -39,21 +39,21 @@ enum hook {
 struct flow_key {
 	__u64 netns_cookie;
 	__u8 address[16]; /* local address of the program's socket; IPv4 in the first 4, rest zero */
-	__u16 port;       /* its local port, host order */
-	__u16 family;     /* AF_INET or AF_INET6, as the worker's accept() reports it */
-	__u32 reserved;   /* 0 */
+	__u16 port;	  /* its local port, host order */
+	__u16 family;	  /* AF_INET or AF_INET6, as the worker's accept() reports it */
+	__u32 reserved;	  /* 0 */
 };
 
 /* Value of `flows`: what the program asked for. */
 struct flow {
-	__u64 sandbox;       /* id */
+	__u64 sandbox; /* id */
 	__u64 socket_cookie;
 	__u64 cgroup_id;
 	__u64 started_ns;
-	__u8 address[16];    /* original destination; IPv4 in the first 4, v4-mapped is stored as IPv4 */
-	__u16 port;          /* host order */
-	__u16 family;        /* of address */
-	__u32 pid;           /* thread group id in the initial PID namespace */
+	__u8 address[16]; /* original destination; IPv4 in the first 4, v4-mapped is stored as IPv4 */
+	__u16 port;	  /* host order */
+	__u16 family;	  /* of address */
+	__u32 pid;	  /* thread group id in the initial PID namespace */
 	__u32 uid;
 	__u32 reserved;
 	char exe[BRIDLE_EXE_MAX]; /* last component of the executable's path, NUL-terminated, cut */
@@ -61,17 +61,17 @@ struct flow {
 
 /* One refusal; ring buffer record and row of `denials` (array of BRIDLE_DENIALS_MAX, slot = sequence % size). */
 struct denial {
-	__u64 sequence;      /* from 1 in each writer; 0: empty row */
-	__u64 time_ns;       /* CLOCK_BOOTTIME */
+	__u64 sequence; /* from 1 in each writer; 0: empty row */
+	__u64 time_ns;	/* CLOCK_BOOTTIME */
 	__u64 time_tai_ns;
 	__u64 sandbox;
 	__u64 socket_cookie;
 	__u64 cgroup_id;
-	__u8 address[16];    /* destination, as in struct flow */
+	__u8 address[16]; /* destination, as in struct flow */
 	__u16 port;
-	__u16 family;        /* of the address; for HOOK_SOCK_CREATE the socket's */
-	__u16 type;          /* SOCK_* */
-	__u16 protocol;      /* IPPROTO_*, or the option for HOOK_SETSOCKOPT (level << 8 | name) */
+	__u16 family;	/* of the address; for HOOK_SOCK_CREATE the socket's */
+	__u16 type;	/* SOCK_* */
+	__u16 protocol; /* IPPROTO_*, or the option for HOOK_SETSOCKOPT (level << 8 | name) */
 	__u32 pid;
 	__u32 uid;
 	enum hook hook;
@@ -121,15 +121,15 @@ struct abi_stamp {
 	__u32 reserved;
 };
 
-#define BRIDLE_FLOWS_MAX 65536 /* rows of `flows`; full: connect() fails with ECONNREFUSED */
-#define BRIDLE_FLOW_LIFE_S 60  /* a worker takes its flow by then, or refuses the connection */
+#define BRIDLE_FLOWS_MAX   65536 /* rows of `flows`; full: connect() fails with ECONNREFUSED */
+#define BRIDLE_FLOW_LIFE_S 60	 /* a worker takes its flow by then, or refuses the connection */
 
 /* Index of the per-sandbox `counters` array (mapped, __u64 each). */
 enum counter {
 	COUNTER_CONNECTIONS = 0, /* redirected to the worker */
 	COUNTER_REFUSALS_KERNEL,
 	COUNTER_EVENTS_LOST,
-	COUNTER_EXCHANGES,       /* worker */
+	COUNTER_EXCHANGES, /* worker */
 	COUNTER_REFUSALS_WORKER,
 	COUNTER_BYTES_IN,
 	COUNTER_BYTES_OUT,

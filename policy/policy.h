@@ -46,7 +46,7 @@ struct host {
 	char text[HOST_MAX + 1]; /* NUL-terminated */
 	uint16_t len;
 	bool is_address;
-	uint8_t family;   /* AF_INET, AF_INET6; 0 for a name */
+	uint8_t family;	   /* AF_INET, AF_INET6; 0 for a name */
 	uint8_t bytes[16]; /* the address, network order */
 };
 
@@ -72,7 +72,7 @@ struct policy_origin {
 
 /* --- paths -------------------------------------------------------------------------------------------------- */
 
-#define PATH_MAX_BYTES 8192
+#define PATH_MAX_BYTES	  8192
 #define PATH_SEGMENTS_MAX 128
 
 /*
@@ -81,7 +81,7 @@ struct policy_origin {
  */
 struct path {
 	struct str segments[PATH_SEGMENTS_MAX]; /* point into decoded[] */
-	size_t n_segments;                      /* "/" has one, which is empty; "/a/" has "a" and "" */
+	size_t n_segments;			/* "/" has one, which is empty; "/a/" has "a" and "" */
 	size_t wire_len;
 	bool has_empty_segment; /* "//" somewhere: refused unless a rule opts in */
 	char wire[PATH_MAX_BYTES];
@@ -108,12 +108,12 @@ struct policy_request {
 };
 
 struct policy_decision {
-	enum why why;                               /* WHY_allowed or the refusal */
-	const struct policy_route *route;           /* borrowed from the policy; NULL: no route */
-	const struct policy_rule *rule;             /* the rule that decided; NULL: none did */
+	enum why why;				    /* WHY_allowed or the refusal */
+	const struct policy_route *route;	    /* borrowed from the policy; NULL: no route */
+	const struct policy_rule *rule;		    /* the rule that decided; NULL: none did */
 	const struct policy_credential *credential; /* to inject; NULL: none */
-	bool method_override_ok;                    /* the rule says "method_override": true */
-	const char *detail;                         /* with feature_unavailable: the key; otherwise NULL. Borrowed */
+	bool method_override_ok;		    /* the rule says "method_override": true */
+	const char *detail;			    /* with feature_unavailable: the key; otherwise NULL. Borrowed */
 };
 
 /* The route of an origin: the most specific entry. NULL: none. */
@@ -127,7 +127,7 @@ void policy_decide(const struct policy *p, const struct policy_request *request,
 /* Whether the name is of some route (any port, any scheme), so that it may be looked up. */
 bool policy_name_is_known(const struct policy *p, const struct host *host);
 
-/* Where a rule stands: "policy.json:12" style place and its canonical text ("GET /api/**"). Into out, cut. */
+/* Where a rule stands: "policy.json:12" style place and its text ("GET /api"). Into out, cut. */
 const char *policy_rule_describe(const struct policy *p, const struct policy_rule *rule, char *out, size_t size);
 
 /* "https://gitlab.example.com:443" into out, cut. */
@@ -149,7 +149,7 @@ const char *policy_generation(const struct policy *p);
 /* --- addresses ---------------------------------------------------------------------------------------------- */
 
 struct address {
-	uint8_t family;    /* AF_INET or AF_INET6 */
+	uint8_t family;	   /* AF_INET or AF_INET6 */
 	uint8_t bytes[16]; /* network order; the first 4 for AF_INET */
 };
 
@@ -178,7 +178,7 @@ int policy_add_proxy_port(struct policy *p, uint16_t port);
 
 size_t policy_trust_count(const struct policy *p);
 const char *policy_trust_at(const struct policy *p, size_t i); /* absolute path */
-const char *policy_ca_cert_uri(const struct policy *p);        /* NULL: make one */
+const char *policy_ca_cert_uri(const struct policy *p);	       /* NULL: make one */
 const char *policy_ca_key_uri(const struct policy *p);
 
 enum inject_mode {
@@ -197,15 +197,15 @@ struct policy_credential {
 	const char *name;
 	struct policy_origin origin; /* of its upstream */
 	const char *path_prefix;     /* "/" or the upstream's path, without a final slash unless it is "/" */
-	const char *uri;             /* credential_key; NULL with `auth` */
-	const char *file;            /* the absolute path when uri is file://; otherwise NULL */
+	const char *uri;	     /* credential_key; NULL with `auth` */
+	const char *file;	     /* the absolute path when uri is file://; otherwise NULL */
 	bool watch;
 	enum inject_mode mode;
-	const char *header;          /* inject_header, default "Authorization" */
-	const char *format;          /* with one {} for the value: "Bearer {}", "{}" */
-	const char *env_var;         /* NULL: none */
-	const char *unavailable;     /* the key whose machinery comes later ("auth", "inject_mode"); NULL: usable */
-	unsigned line;               /* in the policy file */
+	const char *header;	 /* inject_header, default "Authorization" */
+	const char *format;	 /* with one {} for the value: "Bearer {}", "{}" */
+	const char *env_var;	 /* NULL: none */
+	const char *unavailable; /* the key whose machinery comes later ("auth", "inject_mode"); NULL: usable */
+	unsigned line;		 /* in the policy file */
 };
 
 size_t policy_credential_count(const struct policy *p);

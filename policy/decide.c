@@ -1,0 +1,218 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The decision. Default deny: no route, no rule, an unknown key of the future all refuse. Inside an entry deny beats
+ * allow, and the order of rules means nothing. Allocates nothing.
+ */
+#include "policy/model.h"
+
+struct match {
+	const struct policy_request *request;
+	const struct policy_rule *deny;
+	const struct policy_rule *allow;
+	const struct policy_rule *other_method; /* its path matches, its method does not */
+	const struct policy_rule *other_query;
+};
+
+static bool method_is_special(struct str method)
+{
+	return str_eq(method, STR("CONNECT")) || str_eq(method, STR("TRACE"));
+}
+
+static bool method_matches(const char *pattern, struct str method)
+{
+	if (method_is_special(method))
+		return false;
+	return strcmp(pattern, "*") == 0 || str_eq(str_of(pattern), method);
+}
+
+static int hex_value(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	c = ascii_lower(c);
+	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+/* Whether a key as written in a query decodes to `want`, reading '+' as a space as form decoders do. */
+static bool key_is(struct str key, struct str want)
+{
+	size_t k = 0;
+
+	for (size_t i = 0; i < key.n; i++, k++) {
+		char c = key.p[i] == '+' ? ' ' : key.p[i];
+
+		if (c == '%' && i + 2 < key.n && hex_value(key.p[i + 1]) >= 0 && hex_value(key.p[i + 2]) >= 0) {
+			c = (char)(hex_value(key.p[i + 1]) * 16 + hex_value(key.p[i + 2]));
+			i += 2;
+		}
+		if (k >= want.n || c != want.p[k])
+			return false;
+	}
+	return k == want.n;
+}
+
+/* The next key of a query (up to '='); servers disagree on ';', so it separates too. */
+static bool next_key(struct str *query, struct str *ret)
+{
+	size_t end = 0;
+	struct str pair;
+
+	if (query->n == 0)
+		return false;
+	while (end < query->n && query->p[end] != '&' && query->p[end] != ';')
+		end++;
+	pair = str_make(query->p, end);
+	pair.n = str_find(pair, '=');
+	*ret = pair;
+	*query = str_from(*query, end + 1);
+	return true;
+}
+
+static bool query_is_allowed(const struct policy_rule *rule, struct str query)
+{
+	struct str key;
+
+	if (!rule->has_query)
+		return true;
+	while (next_key(&query, &key)) {
+		bool found = key.n == 0;
+
+		for (size_t i = 0; i < rule->n_query && !found; i++)
+			found = key_is(key, str_of(rule->query[i]));
+		if (!found)
+			return false;
+	}
+	return true;
+}
+
+/* _method in any spelling that a form decoder takes: "_method", "%5Fmethod", "_method[]", "_method[x]". */
+static bool query_overrides(struct str query)
+{
+	struct str key;
+
+	while (next_key(&query, &key)) {
+		struct str whole = key;
+
+		for (size_t i = 0; i < key.n; i++) {
+			bool encoded = key.p[i] == '%' && i + 2 < key.n && key.p[i + 1] == '5' &&
+				       ascii_lower(key.p[i + 2]) == 'b';
+
+			if (key.p[i] == '[' || encoded) {
+				key.n = i;
+				break;
+			}
+		}
+		if (key_is(key, STR("_method")) || key_is(whole, STR("_method")))
+			return true;
+	}
+	return false;
+}
+
+static bool on_rule(void *arg, const struct policy_rule *rule)
+{
+	struct match *m = arg;
+	const struct policy_request *request = m->request;
+
+	if (request->path->has_empty_segment && !rule->pattern.has_empty_segment)
+		return true;
+	if (!method_matches(rule->method, request->method)) {
+		if (!rule->is_deny)
+			m->other_method = rule;
+	} else if (rule->is_deny) {
+		m->deny = rule;
+		return false;
+	} else if (!query_is_allowed(rule, request->query)) {
+		m->other_query = rule;
+	} else if (!m->allow || strlen(rule->path) > strlen(m->allow->path) || rule->method[0] != '*') {
+		m->allow = rule; /* the more exact one carries flags and credential */
+	}
+	return true;
+}
+
+static enum why check_flags(const struct policy_request *request, struct policy_decision *d)
+{
+	const struct policy_rule *rule = d->rule;
+	bool form = !str_eq(request->method, STR("GET")) && !str_eq(request->method, STR("HEAD"));
+
+	d->method_override_ok = rule && rule->method_override;
+	if (form && !d->method_override_ok && query_overrides(request->query))
+		return WHY_method_override;
+	if (request->wants_upgrade) {
+		if (!rule || !rule->upgrade)
+			return WHY_upgrade_not_allowed;
+		d->detail = "upgrade";
+		return WHY_feature_unavailable;
+	}
+	return WHY_allowed;
+}
+
+/* The credential's own path prefix still holds when an entry of the same host decides. */
+static bool covers(const struct policy_credential *c, const struct path *path)
+{
+	size_t n = strlen(c->path_prefix);
+	struct str wire = str_make(path->wire, path->wire_len);
+
+	return n == 1 || (str_starts(wire, str_make(c->path_prefix, n)) && (wire.n == n || wire.p[n] == '/'));
+}
+
+static enum why decide_rules(const struct policy_request *request, struct policy_decision *d)
+{
+	struct match m = { .request = request };
+
+	trie_match(d->route, request->path, on_rule, &m);
+	d->rule = m.deny ? m.deny : m.allow ? m.allow : m.other_query ? m.other_query : m.other_method;
+	if (m.deny)
+		return WHY_rule_denies;
+	if (m.allow) {
+		d->credential = m.allow->credential;
+		return WHY_allowed;
+	}
+	if (m.other_query)
+		return WHY_query_not_allowed;
+	if (request->path->has_empty_segment)
+		return WHY_path_empty_segment;
+	return m.other_method ? WHY_method_not_allowed : WHY_path_not_allowed;
+}
+
+static enum why decide(const struct policy *p, const struct policy_request *request, struct policy_decision *d)
+{
+	struct policy_origin other = *request->origin;
+	enum why why;
+
+	if (str_eq(request->method, STR("TRACE")))
+		return WHY_trace_not_allowed;
+	if (str_eq(request->method, STR("CONNECT")))
+		return WHY_connect_not_allowed;
+	d->route = policy_find_route(p, request->origin);
+	if (!d->route) {
+		other.scheme = POLICY_HTTPS;
+		other.port = request->origin->port == 80 ? 443 : request->origin->port;
+		return request->origin->scheme == POLICY_HTTP && policy_find_route(p, &other) ? WHY_plain_http
+											      : WHY_host_not_allowed;
+	}
+	if (d->route->feature) {
+		d->detail = d->route->feature;
+		return WHY_feature_unavailable;
+	}
+	if (d->route->is_whole_host) {
+		if (request->path->has_empty_segment)
+			return WHY_path_empty_segment;
+		d->credential = d->route->n_credentials ? d->route->credentials[0] : NULL;
+		why = WHY_allowed;
+	} else {
+		why = decide_rules(request, d);
+	}
+	if (d->credential && !covers(d->credential, request->path))
+		d->credential = NULL;
+	return why == WHY_allowed ? check_flags(request, d) : why;
+}
+
+void policy_decide(const struct policy *p, const struct policy_request *request, struct policy_decision *ret)
+{
+	struct policy_decision d = { .why = WHY_undecided };
+
+	d.why = decide(p, request, &d);
+	if (d.why != WHY_allowed)
+		d.credential = NULL;
+	*ret = d;
+}

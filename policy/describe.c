@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A policy in words: rules, routes, the JSON that would allow a request, and the table of `policy check`. */
+#include <errno.h>
+#include <stdio.h>
+
+#include "base/buf.h"
+#include "policy/model.h"
+
+const char *policy_rule_describe(const struct policy *p, const struct policy_rule *rule, char *out, size_t size)
+{
+	(void)snprintf(out, size, "%s%s %s (%s:%u)", rule->is_deny ? "deny " : "", rule->method, rule->path, p->file,
+		       rule->line);
+	return out;
+}
+
+static const char *host_text(const struct policy_origin *origin, bool is_wildcard, char *out, size_t size)
+{
+	bool v6 = origin->host.family == 10; /* AF_INET6 */
+
+	(void)snprintf(out, size, "%s%s%s%s", is_wildcard ? "*." : "", v6 ? "[" : "", origin->host.text, v6 ? "]" : "");
+	return out;
+}
+
+const char *policy_route_describe(const struct policy_route *route, char *out, size_t size)
+{
+	char host[HOST_MAX + 8];
+
+	(void)snprintf(out, size, "%s://%s:%u", route->origin.scheme == POLICY_HTTP ? "http" : "https",
+		       host_text(&route->origin, route->is_wildcard, host, sizeof(host)), route->origin.port);
+	return out;
+}
+
+/* The path as a pattern that covers exactly this path: what would be a star is encoded. */
+static int put_pattern(struct buf *out, const struct path *path)
+{
+	static const char hex[] = "0123456789ABCDEF";
+	int r = 0;
+
+	for (size_t i = 0; i < path->wire_len && r == 0; i++) {
+		char c = path->wire[i];
+
+		if (strchr("*?[]{}", c))
+			r = buf_printf(out, "%%%c%c", hex[(unsigned char)c >> 4], hex[c & 15]);
+		else
+			r = buf_append_json(out, str_make(&c, 1));
+	}
+	return r;
+}
+
+static int put_row(struct buf *out, const struct policy_request *request)
+{
+	int r = buf_append(out, STR("{\"method\": \""));
+
+	if (r == 0)
+		r = buf_append_json(out, request->method);
+	if (r == 0)
+		r = buf_append(out, STR("\", \"path\": \""));
+	if (r == 0)
+		r = put_pattern(out, request->path);
+	return r == 0 ? buf_append(out, STR("\"}")) : r;
+}
+
+int policy_render_fix(const struct policy *p, const struct policy_request *request,
+		      const struct policy_decision *decision, struct buf *out)
+{
+	const struct policy_origin *origin = request->origin;
+	char host[HOST_MAX + 8];
+	int r;
+
+	(void)p;
+	switch (decision->why) {
+	case WHY_method_not_allowed:
+	case WHY_path_not_allowed:
+	case WHY_query_not_allowed:
+		return put_row(out, request);
+	case WHY_host_not_allowed:
+		break;
+	default:
+		return 0; /* nothing that a policy could say would allow it, or nothing that we would advise */
+	}
+	r = buf_printf(out, "{\"host\": \"%s%s", origin->scheme == POLICY_HTTP ? "http://" : "",
+		       host_text(origin, false, host, sizeof(host)));
+	if (r == 0 && origin->port != (origin->scheme == POLICY_HTTP ? 80 : 443))
+		r = buf_printf(out, ":%u", origin->port);
+	if (r == 0)
+		r = buf_append(out, STR("\", \"paths\": ["));
+	if (r == 0)
+		r = put_row(out, request);
+	return r == 0 ? buf_append(out, STR("]}")) : r;
+}
+
+static int put_route(struct buf *out, const struct policy_route *route)
+{
+	char text[HOST_MAX + 32];
+	int r = buf_printf(out, "%s\n", policy_route_describe(route, text, sizeof(text)));
+
+	if (r == 0 && route->feature)
+		return buf_printf(out, "    refused: \"%s\" cannot be done by this version\n", route->feature);
+	if (r == 0 && route->is_whole_host)
+		r = buf_printf(out, "    %-8s %-50s %s\n", "*", "/**",
+			       route->n_credentials ? route->credentials[0]->name : "-");
+	if (r == 0 && !route->is_whole_host && route->n_rules == 0)
+		r = buf_append(out, STR("    nothing (\"paths\" is empty)\n"));
+	for (size_t i = 0; i < route->n_rules && r == 0; i++) {
+		const struct policy_rule *rule = &route->rules[i];
+
+		r = buf_printf(out, "    %-8s %-50s %s%s\n", rule->method, rule->path,
+			       rule->is_deny	  ? "DENY"
+			       : rule->credential ? rule->credential->name
+						  : "-",
+			       rule->upgrade ? " (upgrade: refused by this version)" : "");
+	}
+	return r;
+}
+
+/* A credential that no path narrows works for everything that its owner may do. */
+static int put_warning(struct buf *out, const struct policy_route *route)
+{
+	const struct policy_credential *c = route->n_credentials ? route->credentials[0] : NULL;
+	char host[HOST_MAX + 8];
+
+	if (!c || (!route->is_upstream && !route->is_whole_host))
+		return 0;
+	return buf_printf(out,
+			  "warning: line %u: no path narrows the credential \"%s\": every method and path %s%s%s is "
+			  "allowed with it. To "
+			  "narrow it, add for example:\n"
+			  "    \"network\": { \"allow_domain\": [ { \"host\": \"%s:%u\", \"paths\": [ { \"method\": "
+			  "\"GET\", \"path\": "
+			  "\"%s/**\" } ] } ] }\n",
+			  c->line, c->name, strcmp(c->path_prefix, "/") ? "below " : "",
+			  strcmp(c->path_prefix, "/") ? c->path_prefix : "", "",
+			  host_text(&route->origin, false, host, sizeof(host)), route->origin.port,
+			  strcmp(c->path_prefix, "/") ? c->path_prefix : "");
+}
+
+static int put_unavailable(struct buf *out, const struct policy_credential *c)
+{
+	return c->unavailable ? buf_printf(out,
+					   "warning: line %u: the credential \"%s\" uses \"%s\", which this version "
+					   "cannot do yet: "
+					   "requests that need it get 502 credential_unavailable\n",
+					   c->line, c->name, c->unavailable)
+			      : 0;
+}
+
+int policy_render_table(const struct policy *p, struct buf *out)
+{
+	int r = p->n_routes ? 0 : buf_append(out, STR("nothing is reachable\n"));
+
+	for (size_t i = 0; i < p->n_routes && r == 0; i++)
+		r = put_route(out, &p->routes[i]);
+	for (size_t i = 0; i < p->n_routes && r == 0; i++)
+		r = put_warning(out, &p->routes[i]);
+	for (size_t i = 0; i < p->n_credentials && r == 0; i++)
+		r = put_unavailable(out, &p->credentials[i]);
+	return r;
+}

@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * From entries and credentials to routes: credentials are bound to the entry of the very same origin, or make a route of
+ * their own; then one hash table over all origins. Finding a route costs one probe for each label of the name.
+ */
+#include <errno.h>
+
+#include "base/diag.h"
+#include "policy/reader.h"
+
+static struct policy_route *route_of(struct policy *p, const struct policy_origin *origin)
+{
+	for (size_t i = 0; i < p->n_routes; i++) {
+		struct policy_route *route = &p->routes[i];
+
+		if (!route->is_wildcard && route->origin.scheme == origin->scheme &&
+		    route->origin.port == origin->port &&
+		    str_eq(host_str(&route->origin.host), host_str(&origin->host)))
+			return route;
+	}
+	return NULL;
+}
+
+static int bind_credential(struct policy *p, const struct policy_credential *c)
+{
+	struct policy_route *route = route_of(p, &c->origin);
+
+	if (!route) {
+		route = &p->routes[p->n_routes++];
+		route->origin = c->origin;
+		route->is_upstream = true;
+		route->line = c->line;
+	}
+	if (!route->credentials)
+		route->credentials = pool_alloc(&p->pool, POLICY_CREDENTIALS_MAX * sizeof(*route->credentials));
+	if (!route->credentials)
+		return -ENOMEM;
+	route->credentials[route->n_credentials++] = c;
+	return 0;
+}
+
+#define fail_at(r, line, column, ...) diag_set((r)->reterr, (r)->file, (line), (column) ? (column) : 1, __VA_ARGS__)
+
+/* A route made of credentials alone: one rule for each, "any method below its prefix". */
+static int make_upstream_rules(struct reader *r, struct policy_route *route)
+{
+	struct pool *pool = &r->policy->pool;
+
+	route->rules = pool_alloc(pool, route->n_credentials * sizeof(*route->rules));
+	if (!route->rules)
+		return -ENOMEM;
+	for (size_t i = 0; i < route->n_credentials; i++) {
+		const struct policy_credential *c = route->credentials[i];
+		struct policy_rule *rule = &route->rules[route->n_rules++];
+		size_t n = strlen(c->path_prefix);
+		char *path = pool_alloc(pool, n + 4);
+		const char *error = NULL;
+
+		for (size_t k = 0; k < i; k++) {
+			if (strcmp(route->credentials[k]->path_prefix, c->path_prefix) == 0)
+				return fail_at(
+					r, c->line, 1,
+					"the credentials \"%s\" and \"%s\" are bound to the same origin and path; "
+					"name the host in network.allow_domain and give each rule its \"credential\"",
+					route->credentials[k]->name, c->name);
+		}
+		if (!path)
+			return -ENOMEM;
+		memcpy(path, c->path_prefix, n);
+		memcpy(path + (n == 1 ? 0 : n), "/**", 4);
+		rule->method = "*";
+		rule->path = path;
+		rule->credential = c;
+		rule->line = c->line;
+		if (pattern_compile(pool, str_of(path), &rule->pattern, &error) < 0)
+			return fail_at(r, c->line, 1, "the path of upstream of \"%s\": %s", c->name,
+				       error ? error : "no memory");
+	}
+	return 0;
+}
+
+static const struct policy_credential *bound_by_name(const struct policy_route *route, const char *name)
+{
+	for (size_t i = 0; i < route->n_credentials; i++) {
+		if (strcmp(route->credentials[i]->name, name) == 0)
+			return route->credentials[i];
+	}
+	return NULL;
+}
+
+/* Each allow rule of an entry gets the credential to inject; with two bound to the origin it must name one. */
+static int bind_rules(struct reader *r, struct policy_route *route)
+{
+	if (route->is_whole_host && route->n_credentials > 1)
+		return fail_at(r, route->line, route->column,
+			       "the credentials \"%s\" and \"%s\" are bound to this host; write "
+			       "\"paths\", and give each row its \"credential\"",
+			       route->credentials[0]->name, route->credentials[1]->name);
+	if (route->feature && route->n_credentials > 0)
+		return fail_at(r, route->line, route->column,
+			       "\"%s\": passthrough is not opened, so the credential \"%s\" cannot "
+			       "be put in",
+			       route->feature, route->credentials[0]->name);
+	for (size_t i = 0; i < route->n_rules; i++) {
+		struct policy_rule *rule = &route->rules[i];
+
+		if (rule->credential_name) {
+			rule->credential = bound_by_name(route, rule->credential_name);
+			if (!rule->credential)
+				return fail_at(r, rule->line, rule->column,
+					       "no credential \"%s\" is bound to this host%s", rule->credential_name,
+					       "; its \"upstream\" must name the same host and port");
+		} else if (!rule->is_deny && route->n_credentials > 1) {
+			return fail_at(r, rule->line, rule->column,
+				       "the credentials \"%s\" and \"%s\" are bound to this host; add "
+				       "\"credential\" to the row",
+				       route->credentials[0]->name, route->credentials[1]->name);
+		} else if (!rule->is_deny && route->n_credentials == 1) {
+			rule->credential = route->credentials[0];
+		}
+	}
+	return 0;
+}
+
+int load_bind(struct reader *r)
+{
+	struct policy *p = r->policy;
+	int e = 0;
+
+	if (!p->routes)
+		p->routes = pool_alloc(&p->pool, POLICY_CREDENTIALS_MAX * sizeof(*p->routes));
+	if (!p->routes)
+		return -ENOMEM;
+	for (size_t i = 0; i < p->n_credentials && e == 0; i++)
+		e = bind_credential(p, &p->credentials[i]);
+	for (size_t i = 0; i < p->n_routes && e == 0; i++) {
+		struct policy_route *route = &p->routes[i];
+
+		e = route->is_upstream ? make_upstream_rules(r, route) : bind_rules(r, route);
+		if (e == 0)
+			e = trie_build(&p->pool, route);
+	}
+	return e;
+}
+
+static size_t hash_of(enum policy_scheme scheme, struct str host, uint16_t port, bool is_wildcard)
+{
+	uint64_t hash = 0xcbf29ce484222325ull ^ (uint64_t)scheme ^ ((uint64_t)port << 8) ^
+			((uint64_t)is_wildcard << 32);
+
+	for (size_t i = 0; i < host.n; i++)
+		hash = (hash ^ (unsigned char)host.p[i]) * 0x100000001b3ull;
+	return (size_t)(hash ^ (hash >> 29));
+}
+
+int routes_index(struct policy *p)
+{
+	p->table_size = 16;
+	while (p->table_size < 2 * p->n_routes)
+		p->table_size *= 2;
+	p->table = pool_alloc(&p->pool, p->table_size * sizeof(*p->table));
+	if (!p->table)
+		return -ENOMEM;
+	for (size_t i = 0; i < p->n_routes; i++) {
+		const struct policy_route *route = &p->routes[i];
+		size_t slot = hash_of(route->origin.scheme, host_str(&route->origin.host), route->origin.port,
+				      route->is_wildcard);
+
+		while (p->table[slot & (p->table_size - 1)])
+			slot++;
+		p->table[slot & (p->table_size - 1)] = route;
+	}
+	return 0;
+}
+
+static const struct policy_route *probe(const struct policy *p, enum policy_scheme scheme, struct str host,
+					uint16_t port, bool is_wildcard)
+{
+	size_t slot = hash_of(scheme, host, port, is_wildcard);
+	const struct policy_route *route;
+
+	while ((route = p->table[slot & (p->table_size - 1)]) != NULL) {
+		if (route->origin.scheme == scheme && route->origin.port == port && route->is_wildcard == is_wildcard &&
+		    str_eq(host_str(&route->origin.host), host))
+			return route;
+		slot++;
+	}
+	return NULL;
+}
+
+const struct policy_route *policy_find_route(const struct policy *p, const struct policy_origin *origin)
+{
+	struct str name = host_str(&origin->host);
+	const struct policy_route *route = probe(p, origin->scheme, name, origin->port, false);
+
+	while (!route && !origin->host.is_address && str_find(name, '.') < name.n) {
+		name = str_from(name, str_find(name, '.') + 1);
+		route = probe(p, origin->scheme, name, origin->port, true);
+	}
+	return route;
+}
+
+bool policy_name_is_known(const struct policy *p, const struct host *host)
+{
+	for (size_t i = 0; i < p->n_routes; i++) {
+		struct policy_origin origin = p->routes[i].origin;
+
+		origin.host = *host;
+		if (policy_find_route(p, &origin))
+			return true;
+	}
+	return false;
+}

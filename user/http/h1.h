@@ -15,9 +15,9 @@
 
 /* Where the scan stands. All zero is the start; reset with h1_scan_init() for the next head. */
 struct h1_scan {
-	size_t offset;     /* bytes scanned already */
+	size_t offset; /* bytes scanned already */
 	size_t line_start;
-	unsigned lines;    /* complete lines so far */
+	unsigned lines; /* complete lines so far */
 	uint8_t state;
 };
 
@@ -26,7 +26,7 @@ void h1_scan_init(struct h1_scan *s);
 enum h1_result {
 	H1_MORE = 0, /* call again when more bytes are there */
 	H1_DONE,     /* *ret_size bytes are the head */
-	H1_BAD,      /* *ret_why says how; *ret is undefined, the connection is done */
+	H1_BAD,	     /* *ret_why says how; *ret is undefined, the connection is done */
 };
 
 /*
@@ -56,8 +56,8 @@ int h1_write_request(struct buf *out, struct str method, struct str target, stru
  * Writes a response head. keep_alive false adds "Connection: close". For 1xx, 204 and answers to HEAD no framing is invented: pass to_head. With
  * HTTP_BODY_CHUNKED to a 1.0 client, pass HTTP_BODY_EOF and keep_alive false instead.
  */
-int h1_write_response(struct buf *out, unsigned status, const struct http_fields *fields,
-		      const struct http_body *body, bool keep_alive, bool to_head);
+int h1_write_response(struct buf *out, unsigned status, const struct http_fields *fields, const struct http_body *body,
+		      bool keep_alive, bool to_head);
 
 const char *http_reason_phrase(unsigned status);
 

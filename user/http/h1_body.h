@@ -15,16 +15,16 @@
 
 struct buf;
 
-#define H1_CHUNK_EXT_MAX 4096    /* bytes of chunk extensions in one body */
-#define H1_TRAILER_MAX 8192      /* bytes of trailers */
+#define H1_CHUNK_EXT_MAX 4096 /* bytes of chunk extensions in one body */
+#define H1_TRAILER_MAX	 8192 /* bytes of trailers */
 
 struct h1_body {
 	enum http_body_kind kind;
 	uint8_t state;
 	bool done;
-	uint64_t left;        /* of the length, or of the chunk */
-	unsigned digits;      /* of the chunk size so far */
-	size_t ext_bytes;     /* chunk extension bytes so far */
+	uint64_t left;	  /* of the length, or of the chunk */
+	unsigned digits;  /* of the chunk size so far */
+	size_t ext_bytes; /* chunk extension bytes so far */
 	size_t trailer_bytes;
 };
 

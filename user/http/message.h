@@ -15,9 +15,9 @@
 struct arena;
 struct buf;
 
-#define HTTP_HEAD_MAX ((size_t)32 * 1024) /* bytes of a whole head */
+#define HTTP_HEAD_MAX	((size_t)32 * 1024) /* bytes of a whole head */
 #define HTTP_FIELDS_MAX 100
-#define HTTP_VALUE_MAX 8192
+#define HTTP_VALUE_MAX	8192
 #define HTTP_TARGET_MAX 8192
 #define HTTP_METHOD_MAX 32
 
@@ -46,7 +46,7 @@ enum http_body_kind {
 	HTTP_BODY_NONE = 0,
 	HTTP_BODY_LENGTH,  /* exactly content_length bytes */
 	HTTP_BODY_CHUNKED, /* unknown length, framed by the session */
-	HTTP_BODY_EOF,     /* responses only: until the peer closes */
+	HTTP_BODY_EOF,	   /* responses only: until the peer closes */
 };
 
 struct http_body {
@@ -65,10 +65,10 @@ struct http_request {
 	struct str path;      /* "/…" without query; "*" with HTTP_TARGET_ASTERISK */
 	struct str query;     /* behind '?' */
 	bool has_query;
-	uint8_t minor_version; /* 0 or 1 */
+	uint8_t minor_version;	   /* 0 or 1 */
 	struct http_fields fields; /* everything, Host and framing fields included */
 	struct http_body body;
-	bool keep_alive;      /* the client allows the connection to be used again */
+	bool keep_alive; /* the client allows the connection to be used again */
 	bool expect_continue;
 	bool wants_upgrade;
 };

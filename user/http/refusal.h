@@ -17,13 +17,13 @@ struct arena;
 
 struct refusal {
 	enum why why;
-	struct str method;     /* as sent; escaped and cut here */
-	struct str scheme;     /* "https", "http" */
-	struct str authority;  /* canonical host:port; empty when unknown */
-	struct str path;       /* without the query; empty when unknown */
-	struct str rule;       /* text of the rule that decided; empty: none */
-	struct str fix;        /* the JSON that would allow it; empty: none */
-	struct str detail;     /* one more sentence of ours (never of a peer); empty: none */
+	struct str method;    /* as sent; escaped and cut here */
+	struct str scheme;    /* "https", "http" */
+	struct str authority; /* canonical host:port; empty when unknown */
+	struct str path;      /* without the query; empty when unknown */
+	struct str rule;      /* text of the rule that decided; empty: none */
+	struct str fix;	      /* the JSON that would allow it; empty: none */
+	struct str detail;    /* one more sentence of ours (never of a peer); empty: none */
 	struct str request_id;
 	struct str user_agent; /* decides the form: git/… gets text/plain */
 	struct str accept;

@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The body that says no (RFC 9457), as static templates: what a peer sent appears only escaped and cut, because the
+ * reader is a program that follows text.
+ */
+#include "http/refusal.h"
+
+#include <errno.h>
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "http/message.h"
+
+#define REFUSAL_TEXT_MAX ((size_t)512) /* of each text that a peer chose */
+
+static struct str cut(struct str s)
+{
+	return str_make(s.p, s.n > REFUSAL_TEXT_MAX ? REFUSAL_TEXT_MAX : s.n);
+}
+
+static int put_member(struct buf *b, const char *key, struct str value)
+{
+	int r;
+
+	if (value.n == 0)
+		return 0;
+	r = buf_printf(b, ",\"%s\":\"", key);
+	if (r == 0)
+		r = buf_append_json(b, value);
+	return r == 0 ? buf_append(b, STR("\"")) : r;
+}
+
+static bool is_policy(enum why why)
+{
+	int status = why_status(why);
+
+	return status == 403 || status == 405 || status == 421 || status == 501;
+}
+
+/* One sentence for people and models: what, where, why, next step. */
+static int put_sentence(struct buf *b, const struct refusal *r)
+{
+	struct str next = str_of(why_next(r->why));
+	size_t hole = 0;
+	int e;
+
+	e = buf_printf(b, "bridle %s: %s",
+		       is_policy(r->why) ? "refused this request by policy" : "could not serve this request",
+		       why_sentence(r->why));
+	if (e == 0 && r->authority.n > 0) {
+		e = buf_append(b, STR(" ("));
+		if (e == 0 && r->method.n > 0)
+			e = buf_printf(b, "%.*s ", (int)cut(r->method).n, r->method.p);
+		if (e == 0)
+			e = buf_printf(b, "%.*s://%.*s", (int)r->scheme.n, r->scheme.p, (int)cut(r->authority).n,
+				       r->authority.p);
+		if (e == 0)
+			e = buf_append(b, cut(r->path));
+		if (e == 0)
+			e = buf_append(b, STR(")"));
+	}
+	if (e == 0 && r->detail.n > 0) {
+		e = buf_append(b, STR(": "));
+		if (e == 0)
+			e = buf_append(b, r->detail);
+	}
+	if (e == 0)
+		e = buf_append(b, is_policy(r->why)
+					  ? STR(". This is policy, not an outage and not a bad credential: do not "
+						"retry it and do not work around it. Next: ")
+					  : STR(". Next: "));
+	while (hole < next.n && !str_starts(str_from(next, hole), STR("{fix}")))
+		hole++;
+	if (e == 0)
+		e = buf_append(b, str_make(next.p, hole));
+	if (e == 0 && hole < next.n)
+		e = buf_append(b, r->fix.n ? STR("the line in \"fix\"") : STR("a rule that allows it"));
+	if (e == 0 && hole < next.n)
+		e = buf_append(b, str_from(next, hole + 5));
+	return e == 0 ? buf_append(b, STR(".")) : e;
+}
+
+static int put_problem(struct buf *b, const struct refusal *r, struct str sentence)
+{
+	int e = buf_printf(b, "{\"type\":\"urn:bridle:code:%s\",\"title\":\"%s\",\"status\":%d,\"code\":\"%s\"",
+			   why_symbol(r->why), why_sentence(r->why), why_status(r->why), why_symbol(r->why));
+
+	if (e == 0)
+		e = put_member(b, "detail", sentence);
+	if (e == 0)
+		e = put_member(b, "instance", r->request_id);
+	if (e == 0)
+		e = put_member(b, "method", cut(r->method));
+	if (e == 0)
+		e = put_member(b, "host", cut(r->authority));
+	if (e == 0)
+		e = put_member(b, "path", cut(r->path));
+	if (e == 0)
+		e = put_member(b, "rule", r->rule);
+	if (e == 0)
+		e = put_member(b, "fix", r->fix);
+	if (e == 0)
+		e = buf_printf(b, ",\"retryable\":%s",
+			       why_status(r->why) == 429 || why_status(r->why) >= 503 ? "true" : "false");
+	if (e == 0)
+		e = put_member(b, "message", sentence);
+	if (e == 0)
+		e = put_member(b, "error", sentence);
+	return e == 0 ? buf_append(b, STR("}\n")) : e;
+}
+
+static bool is_git(struct str user_agent)
+{
+	return str_starts(user_agent, STR("git/"));
+}
+
+static int put_head(const struct refusal *r, struct arena *a, struct http_fields *ret)
+{
+	struct str id = arena_str(a, r->request_id);
+	int status = why_status(r->why), e;
+
+	ret->n = 0;
+	/* git shows a body only when it is text/plain */
+	e = http_field_add(ret, STR("content-type"),
+			   is_git(r->user_agent) ? STR("text/plain; charset=utf-8") : STR("application/problem+json"));
+	if (e == 0)
+		e = http_field_add(ret, STR("bridle-decision"), str_of(why_symbol(r->why)));
+	if (e == 0)
+		e = http_field_add(ret, STR("bridle-request-id"), id);
+	if (e == 0)
+		e = http_field_add(ret, STR("cache-control"), STR("no-store"));
+	if (e == 0 && (status == 429 || status == 503))
+		e = http_field_add(ret, STR("retry-after"), STR("5"));
+	return e;
+}
+
+int refusal_write(const struct refusal *r, struct arena *a, struct http_fields *ret_fields, struct buf *ret_body)
+{
+	struct buf sentence;
+	int e;
+
+	buf_init(&sentence, 16384);
+	e = put_sentence(&sentence, r);
+	if (e == 0)
+		e = put_head(r, a, ret_fields);
+	if (e == 0 && is_git(r->user_agent)) {
+		e = buf_append(ret_body, buf_str(&sentence));
+		if (e == 0 && r->fix.n > 0) {
+			e = buf_append(ret_body, STR("\n"));
+			if (e == 0)
+				e = buf_append(ret_body, r->fix);
+		}
+		if (e == 0)
+			e = buf_append(ret_body, STR("\n"));
+	} else if (e == 0) {
+		e = put_problem(ret_body, r, buf_str(&sentence));
+	}
+	buf_done(&sentence);
+	return e;
+}

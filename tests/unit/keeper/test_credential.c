@@ -345,6 +345,7 @@ static bool write_in_parts(const char *part, int parts)
 
 	for (int i = 0; i < parts; i++) {
 		assert_int_equal(write(fd, part, strlen(part)), strlen(part));
+		child_write(&c, "new", "wakes the keeper");
 		(void)usleep(10000);
 		steady = steady && child_now_ms() - last < KEEPER_SETTLE_MS / 2;
 		last = child_now_ms();

@@ -497,6 +497,25 @@ static void status_line(pid_t pid, const char *key, char *value, size_t size)
 	value[strcspn(value, "\n")] = '\0';
 }
 
+/* How many directories a process watches. Only root may look. */
+static unsigned watches(pid_t pid)
+{
+	char path[64], line[256];
+	unsigned n = 0;
+
+	for (int fd = 0; fd < 32; fd++) {
+		FILE *f;
+
+		(void)snprintf(path, sizeof(path), "/proc/%d/fdinfo/%d", pid, fd);
+		f = fopen(path, "re");
+		while (f && fgets(line, sizeof(line), f))
+			n += strncmp(line, "inotify wd:", 11) == 0;
+		if (f)
+			(void)fclose(f);
+	}
+	return n;
+}
+
 static void works_inside_its_filter(void **state)
 {
 	char value[128];
@@ -524,6 +543,8 @@ static void works_inside_its_filter(void **state)
 	assert_int_equal(strtoull(value, NULL, 16), 0);
 	status_line(c.pid, "CapEff:", value, sizeof(value));
 	assert_int_equal(strtoull(value, NULL, 16) & ~(1ULL << CAP_DAC_READ_SEARCH), 0);
+	if (geteuid() == 0)
+		assert_int_equal(watches(c.pid), 1);
 	/* Rotation, refusal of a bad worker and the end work inside the filter too. */
 	child_write(&c, "s", "rotated");
 	child_expect_value(w, "rotated", 2);

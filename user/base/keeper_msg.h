@@ -86,7 +86,7 @@ struct keeper_state {
 	uint32_t state; /* enum credential_state */
 	uint32_t generation;
 	char name[KEEPER_NAME_MAX];
-	char reason[KEEPER_REASON_MAX]; /* never holds a byte of the value */
+	char reason[KEEPER_REASON_MAX]; /* never holds a byte of the value; with CREDENTIAL_READY: a warning */
 };
 
 struct leaf_request {

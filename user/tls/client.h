@@ -17,12 +17,15 @@
 
 struct tls_client;
 
-/* The system's roots, parsed (45 ms): made once in the zygote and inherited by its workers. 0 or -errno. Free with X509_STORE_free(). */
+/*
+ * The system's roots, parsed (45 ms): made once in the zygote and inherited by its workers. Empty when the system has
+ * no bundle. 0 or -errno. Free with X509_STORE_free().
+ */
 int tls_roots_load(X509_STORE **ret);
 
 /*
  * roots are up-ref'd and never changed; with trust_pem (perhaps empty) a chain may end in either. -EINVAL and a
- * reason when the PEM holds something that is no certificate.
+ * reason when the PEM holds something that is no certificate. Its SSLs must be freed before it.
  */
 int tls_client_new(X509_STORE *roots, struct str trust_pem, struct tls_client **ret, char *reason, size_t reason_size);
 struct tls_client *tls_client_free(struct tls_client *c);

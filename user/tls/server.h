@@ -26,6 +26,7 @@ struct tls_server;
  */
 typedef int (*tls_need_leaf_fn)(void *arg, uint32_t id, struct str name, const unsigned char *spki, size_t spki_size);
 
+/* Its SSLs must be freed before it. */
 int tls_server_new(tls_need_leaf_fn need_leaf, void *arg, struct tls_server **ret);
 struct tls_server *tls_server_free(struct tls_server *s);
 

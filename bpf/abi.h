@@ -93,7 +93,7 @@ struct sandbox_config {
 	__u16 tcp6_port;
 	__u16 dns4_port; /* our responders, UDP */
 	__u16 dns6_port;
-	__u32 reserved;
+	__u32 loopback_only; /* 1: the namespace has no other device */
 };
 
 /* Key and value of `ports`: the TCP ports that a sandbox's policy names. */

@@ -36,3 +36,16 @@ vmlinux: ## make vmlinux/ARCH/vmlinux.h anew from this kernel's BTF
 	$(Q)mkdir -p vmlinux/$(ARCH)
 	$(Q)$(BPFTOOL) btf dump file /sys/kernel/btf/vmlinux format c | $(PYTHON) vmlinux/trim.py > vmlinux/$(ARCH)/vmlinux.h.tmp
 	$(Q)mv vmlinux/$(ARCH)/vmlinux.h.tmp vmlinux/$(ARCH)/vmlinux.h
+
+# Real programs, real sockets, in cgroups and namespaces of their own. Root.
+BPF_TESTS := $(patsubst tests/bpf/%.c,$(B)/tests/bpf/%,$(wildcard tests/bpf/test_*.c tests/bpf/native_*.c))
+
+$(B)/tests/bpf/%: $(B)/obj/tests/bpf/%.o $(B)/obj/tests/bpf/stage.o $(B)/obj/user/supervisor/kernel.o \
+                  $(B)/obj/user/supervisor/kernel_pins.o $(B)/lib/libbase.a
+	@echo "  LD    $@"
+	$(Q)mkdir -p $(@D) && $(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(PKG_LIBS) -lcmocka
+
+.PRECIOUS: $(B)/obj/tests/bpf/%.o
+.PHONY: check-bpf
+check-bpf: $(BPF_TESTS) ## run the tests of the kernel programs (root)
+	$(Q)LABEL=bpf scripts/run-unit $(BPF_TESTS)

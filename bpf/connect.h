@@ -97,6 +97,22 @@ static __always_inline enum why flow_reserve(struct bpf_sock_addr *ctx, struct s
 	return WHY_allowed;
 }
 
+/*
+ * An IPv6 socket bound to an address of a real device. When it is gone, the kernel answers late packets from ::1 for it
+ * (TIME-WAIT, resets) through the device of that address, because rt6_need_strict() holds for ::1; such packets belong
+ * to no socket and no cgroup, so br_egress does not see them. IPv4 routes them through loopback.
+ */
+static __always_inline int source_could_leak(const struct bpf_sock_addr *ctx, const struct sandbox_config *config,
+					     const struct destination *to)
+{
+	const struct bpf_sock *sk = ctx->sk;
+
+	if (to->family != AF_INET6 || config->loopback_only)
+		return 0;
+	return !sk || sk->src_ip6[0] || sk->src_ip6[1] || sk->src_ip6[2] ||
+	       (sk->src_ip6[3] && sk->src_ip6[3] != WORD_BE(1));
+}
+
 static __always_inline void connect_tcp(struct bpf_sock_addr *ctx, struct stamp *stamp,
 					const struct sandbox_config *config, const struct destination *to,
 					struct turn *turn)
@@ -105,6 +121,10 @@ static __always_inline void connect_tcp(struct bpf_sock_addr *ctx, struct stamp 
 
 	stamp->state = STAMP_DIRECT;
 	turn->loopback = 1;
+	if (source_could_leak(ctx, config, to)) {
+		turn->why = WHY_source_refused;
+		return;
+	}
 	if (destination_is_loopback(to)) {
 		enum listener listener;
 

@@ -282,6 +282,7 @@ int kernel_activate(struct kernel *k, const struct kernel_sandbox *s)
 		.tcp6_port = s->tcp6_port,
 		.dns4_port = s->dns4_port,
 		.dns6_port = s->dns6_port,
+		.loopback_only = s->loopback_only,
 	};
 	int r;
 

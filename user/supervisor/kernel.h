@@ -6,6 +6,7 @@
 #ifndef BRIDLE_SUPERVISOR_KERNEL_H
 #define BRIDLE_SUPERVISOR_KERNEL_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -34,23 +35,28 @@ int kernel_prepare_bpffs(char *reason);
 int kernel_attach(struct kernel *k, int cgroup_fd, const char *pin_dir, char *reason);
 
 struct kernel_sandbox {
-	uint64_t id;           /* not 0 */
-	uint64_t cgroup_id;    /* inode of the cgroup */
-	uint64_t netns_cookie; /* SO_NETNS_COOKIE of a socket in its namespace */
+	uint64_t id;		       /* not 0 */
+	uint64_t cgroup_id;	       /* inode of the cgroup */
+	uint64_t netns_cookie;	       /* SO_NETNS_COOKIE of a socket in its namespace */
 	uint16_t tcp4_port, tcp6_port; /* our listeners on 127.0.0.1 and ::1 in that namespace; 0: family refused */
 	uint16_t dns4_port, dns6_port;
-	const uint16_t *ports;         /* TCP ports that policy names, 80, 443 and the proxy ports among them */
+	const uint16_t *ports; /* TCP ports that policy names, 80, 443 and the proxy ports among them */
 	size_t n_ports;
-	const uint16_t *proxy_ports;   /* of those, the ones that are redirected even on loopback */
+	const uint16_t *proxy_ports; /* of those, the ones that are redirected even on loopback */
 	size_t n_proxy_ports;
+	/*
+	 * The namespace has no device but loopback. If not, an IPv6 connection from a bound address is refused: the kernel
+	 * sends late ACKs and resets for it, which belong to no socket, through the device of that address.
+	 */
+	bool loopback_only;
 };
 
 /* From here on connections are turned round. 0 or -errno. */
 int kernel_activate(struct kernel *k, const struct kernel_sandbox *sandbox);
 
 /* Descriptors for a worker, owned by the caller. */
-int kernel_flows_fd(const struct kernel *k);    /* opened BPF_F_RDONLY */
-int kernel_denials_fd(const struct kernel *k);  /* the worker's own array of struct denial */
+int kernel_flows_fd(const struct kernel *k);	/* opened BPF_F_RDONLY */
+int kernel_denials_fd(const struct kernel *k);	/* the worker's own array of struct denial */
 int kernel_counters_fd(const struct kernel *k); /* the sandbox's array of __u64, enum counter */
 
 /* The ring of refusals: an epoll descriptor (borrowed) and a drain that calls fn for each. */

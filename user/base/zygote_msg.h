@@ -34,7 +34,7 @@ struct zygote_spawn {
 	struct msg_header header;
 	uint32_t id;  /* echoed */
 	uint32_t uid; /* the worker's own; also its gid */
-	char chain_before[80]; /* id and last hash of the chain before in the same file, for the audit; empty: first */
+	char chain_before[96]; /* id and last hash of the chain before in the same file, for the audit; empty: first */
 };
 
 struct zygote_spawned {

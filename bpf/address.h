@@ -10,10 +10,10 @@
 #include "vmlinux.h"
 
 #include <bpf/bpf_helpers.h>
-#endif
 
 #define AF_INET	 2
 #define AF_INET6 10
+#endif
 
 /* Where a program wants to go. A v4-mapped IPv6 address is held as the IPv4 address that it means. */
 struct destination {

@@ -45,7 +45,7 @@ $(B)/tests/bpf/%: $(B)/obj/tests/bpf/%.o $(B)/obj/tests/bpf/stage.o $(B)/obj/use
 	@echo "  LD    $@"
 	$(Q)mkdir -p $(@D) && $(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(PKG_LIBS) -lcmocka
 
-.PRECIOUS: $(B)/obj/tests/bpf/%.o
+.SECONDARY: $(patsubst $(B)/tests/bpf/%,$(B)/obj/tests/bpf/%.o,$(BPF_TESTS) $(B)/tests/bpf/stage)
 .PHONY: check-bpf
 check-bpf: $(BPF_TESTS) ## run the tests of the kernel programs (root)
 	$(Q)LABEL=bpf scripts/run-unit $(BPF_TESTS)

@@ -1,0 +1,254 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * br_egress and br_ingress: the last line holds alone. The hooks before it are taken off one after the other, and what
+ * they would have stopped still does not reach the wire; the control shows each packet.
+ */
+#include "stage.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <linux/ipv6.h>
+#include <net/if.h>
+#include <poll.h>
+#include <sched.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/util.h"
+
+#define RTHDR_SEGMENT_ROUTING 4
+
+static void remote(struct sockaddr_storage *to, socklen_t *n, int family)
+{
+	*n = address_make(to, family == AF_INET ? STAGE_SERVER4 : STAGE_SERVER6, 443);
+}
+
+static int tcp_try(int family, int fd)
+{
+	struct sockaddr_storage to;
+	socklen_t n;
+
+	remote(&to, &n, family);
+	return connect(fd, (struct sockaddr *)&to, n) < 0 && errno != EINPROGRESS ? errno : 0;
+}
+
+static int program_tcp4(void)
+{
+	return tcp_try(AF_INET, socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0));
+}
+
+static int program_tcp6(void)
+{
+	return tcp_try(AF_INET6, socket(AF_INET6, SOCK_STREAM | SOCK_NONBLOCK, 0));
+}
+
+static int udp_try(int family, int protocol)
+{
+	struct sockaddr_storage to;
+	socklen_t n;
+	int fd = socket(family, SOCK_DGRAM, protocol);
+
+	remote(&to, &n, family);
+	return sendto(fd, "payload", 7, 0, (struct sockaddr *)&to, n) == 7 ? 0 : errno;
+}
+
+static int program_udp4(void)
+{
+	return udp_try(AF_INET, 0);
+}
+
+static int program_udp6(void)
+{
+	return udp_try(AF_INET6, 0);
+}
+
+static int program_udp_lite(void)
+{
+	return udp_try(AF_INET, IPPROTO_UDPLITE);
+}
+
+/* The connect hook turns it round, and the device takes it to the wire all the same. */
+static int program_device(void)
+{
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+
+	if (setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, STAGE_DEVICE, sizeof(STAGE_DEVICE)) < 0)
+		return errno;
+	return tcp_try(AF_INET, fd);
+}
+
+/* A segment routing header: the packet goes to the first segment, which no hook sees. */
+static int program_routing_header(void)
+{
+	/* next, length, type, left, last entry, flags, tag; then the segments, last first */
+	uint8_t header[8 + 32] = { 0, 4, RTHDR_SEGMENT_ROUTING, 1, 1 };
+	int fd = socket(AF_INET6, SOCK_STREAM | SOCK_NONBLOCK, 0);
+
+	(void)inet_pton(AF_INET6, STAGE_SERVER6, header + 8);
+	(void)inet_pton(AF_INET6, STAGE_SERVER6, header + 24);
+	if (setsockopt(fd, IPPROTO_IPV6, IPV6_RTHDR, header, sizeof(header)) < 0)
+		return errno;
+	return tcp_try(AF_INET6, fd);
+}
+
+/* No option, no connect: the device is named in control data, to an address that the sendmsg hook allows. */
+static int program_packet_info(void)
+{
+	union {
+		struct cmsghdr head;
+		char room[CMSG_SPACE(sizeof(struct in_pktinfo))];
+	} control = { .head = { .cmsg_len = CMSG_LEN(sizeof(struct in_pktinfo)),
+				.cmsg_level = IPPROTO_IP,
+				.cmsg_type = IP_PKTINFO } };
+	struct in_pktinfo info = { .ipi_ifindex = (int)if_nametoindex(STAGE_DEVICE) };
+	struct iovec data = { .iov_base = (void *)(uintptr_t) "payload", .iov_len = 7 };
+	struct sockaddr_storage to;
+	struct msghdr m = { .msg_name = &to,
+			    .msg_namelen = address_make(&to, STAGE_SERVER4, 53),
+			    .msg_iov = &data,
+			    .msg_iovlen = 1,
+			    .msg_control = &control,
+			    .msg_controllen = sizeof(control) };
+	int fd = socket(AF_INET, SOCK_DGRAM, 0);
+
+	memcpy(CMSG_DATA(&control.head), &info, sizeof(info));
+	return sendmsg(fd, &m, 0) == 7 ? 0 : errno;
+}
+
+struct leak {
+	const char *name;
+	program_fn program;
+	const char *off[4]; /* hooks taken off, so that the packet gets as far as egress */
+};
+
+/* clang-format off */
+static const struct leak leaks[] = {
+	{ "packet_info", program_packet_info, { NULL } },
+	{ "bind_to_device", program_device, { "br_setsockopt", NULL } },
+	{ "routing_header", program_routing_header, { "br_setsockopt", NULL } },
+	{ "tcp4", program_tcp4, { "br_connect4", NULL } },
+	{ "tcp6", program_tcp6, { "br_connect6", NULL } },
+	{ "udp4", program_udp4, { "br_sendmsg4", NULL } },
+	{ "udp6", program_udp6, { "br_sendmsg6", NULL } },
+	{ "udp_lite", program_udp_lite, { "br_sock_create", "br_sendmsg4", NULL } },
+};
+/* clang-format on */
+
+static void test_leak(void **state)
+{
+	const struct leak *t = *state;
+	const struct denial *d;
+
+	(void)stage_count_frames(frame_is_payload, 0);
+	assert_int_equal(stage_run(OUTSIDE, NOBODY, t->program), 0);
+	assert_true(stage_count_frames(frame_is_payload, 1000) > 0);
+	stage_attach();
+	stage_activate();
+	for (size_t i = 0; t->off[i]; i++)
+		stage_detach_hook(t->off[i]);
+	(void)stage_run(INSIDE, NOBODY, t->program);
+	assert_int_equal(stage_count_frames(frame_is_payload, 100), 0);
+	d = stage_find_event(HOOK_EGRESS, WHY_egress_refused);
+	assert_non_null(d);
+	assert_int_equal(d->family, t->program == program_tcp6 || t->program == program_udp6 ||
+						    t->program == program_routing_header
+					    ? AF_INET6
+					    : AF_INET);
+	stage_detach();
+}
+
+/* A socket that lived before the programs: its packets stop when they come. */
+static int program_old_connection(void)
+{
+	struct sockaddr_storage to;
+	socklen_t n;
+	int fd = socket(AF_INET, SOCK_DGRAM, 0);
+
+	remote(&to, &n, AF_INET);
+	if (connect(fd, (struct sockaddr *)&to, n) < 0 || send(fd, "before", 6, 0) != 6)
+		return errno;
+	stage_hold();
+	return send(fd, "after", 5, 0) == 5 ? 0 : errno;
+}
+
+static void test_old_connection(void **state)
+{
+	int pid;
+
+	(void)state;
+	(void)stage_count_frames(frame_is_payload, 0);
+	pid = stage_start(INSIDE, NOBODY, program_old_connection);
+	stage_wait_ready(pid);
+	assert_true(stage_count_frames(frame_is_payload, 1000) > 0);
+	stage_attach();
+	stage_activate();
+	stage_release(pid);
+	assert_int_equal(stage.note->result, EPERM);
+	assert_int_equal(stage_count_frames(frame_is_payload, 100), 0);
+	stage_detach();
+}
+
+/* A server in the sandbox, reached from the other namespace. */
+static int program_serve(void)
+{
+	struct sockaddr_storage at;
+	socklen_t n = address_make(&at, "0.0.0.0", 8000);
+	int udp = socket(AF_INET, SOCK_DGRAM, 0), tcp = socket(AF_INET, SOCK_STREAM, 0), one = 1;
+	struct pollfd p[2] = { { .fd = udp, .events = POLLIN }, { .fd = tcp, .events = POLLIN } };
+
+	(void)setsockopt(tcp, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+	if (bind(udp, (struct sockaddr *)&at, n) < 0 || bind(tcp, (struct sockaddr *)&at, n) < 0 || listen(tcp, 4) < 0)
+		return 999;
+	stage_hold();
+	(void)poll(p, 2, 300);
+	return (p[0].revents ? 1 : 0) | (p[1].revents ? 2 : 0);
+}
+
+static int serve(enum place place)
+{
+	struct sockaddr_storage to;
+	socklen_t n = address_make(&to, STAGE_NEAR4, 8000);
+	int udp = stage_socket(stage.far, AF_INET, SOCK_DGRAM, STAGE_FAR4, 0);
+	int pid = stage_start(place, NOBODY, program_serve), tcp;
+
+	assert_int_equal(setns(stage.far, 0), 0);
+	tcp = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+	assert_int_equal(setns(stage.home, 0), 0);
+	stage_wait_ready(pid);
+	assert_int_equal(sendto(udp, "in", 2, 0, (struct sockaddr *)&to, n), 2);
+	assert_int_equal(connect(tcp, (struct sockaddr *)&to, n), -1);
+	(void)usleep(50000);
+	stage_release(pid);
+	(void)close(udp);
+	(void)close(tcp);
+	return stage.note->result;
+}
+
+static void test_ingress(void **state)
+{
+	const struct denial *d;
+
+	(void)state;
+	assert_int_equal(serve(OUTSIDE), 3);
+	stage_attach();
+	stage_activate();
+	(void)stage_count_frames(frame_is_payload, 0);
+	assert_int_equal(serve(INSIDE), 0);
+	assert_int_equal(stage_count_frames(frame_is_payload, 50), 0); /* no SYN-ACK */
+	d = stage_find_event(HOOK_INGRESS, WHY_ingress_refused);
+	assert_non_null(d);
+	assert_int_equal(d->port, 8000);
+	stage_detach();
+}
+
+int main(void)
+{
+	struct CMUnitTest tests[ARRAY_SIZE(leaks) + 2] = { 0 };
+	size_t n = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(leaks); i++)
+		tests[n++] = (struct CMUnitTest){ leaks[i].name, test_leak, NULL, NULL, (void *)(uintptr_t)&leaks[i] };
+	tests[n++] = (struct CMUnitTest)cmocka_unit_test(test_old_connection);
+	tests[n++] = (struct CMUnitTest)cmocka_unit_test(test_ingress);
+	return cmocka_run_group_tests(tests, stage_setup_bare, stage_teardown);
+}

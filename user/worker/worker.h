@@ -6,8 +6,8 @@
 #ifndef BRIDLE_WORKER_WORKER_H
 #define BRIDLE_WORKER_WORKER_H
 
-#include <stdint.h>
 #include <openssl/x509.h>
+#include <stdint.h>
 
 #include "base/zygote_msg.h"
 

@@ -1,0 +1,407 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Bytes of one connection: sniffing, TLS, buffers, deadlines. Requests are read one at a time; a second one waits in
+ * the kernel until the first is answered.
+ */
+#include "worker/conn.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+
+#include <openssl/err.h>
+
+#include "audit/audit.h"
+#include "base/util.h"
+#include "tls/server.h"
+#include "worker/exchange.h"
+#include "worker/kernel_events.h"
+
+/* A connection that ends without an exchange still has its record. */
+static void record_failure(struct conn *c, enum why why)
+{
+	struct worker *w = c->worker;
+	const struct audit_record record = {
+		.kind = "connection",
+		.pid = c->dst.pid,
+		.exe = str_of(c->dst.exe),
+		.destination = str_of(c->dst_text),
+		.sni = conn_sni(c),
+		.port = c->dst.port,
+		.why = why,
+		.socket_cookie = c->dst.socket_cookie,
+		.policy = str_of(policy_generation(w->policy)),
+	};
+
+	kernel_events_deny(w->fds[ZYGOTE_FD_DENIALS], ++w->denials, &c->dst, why);
+	(void)audit_write(w->audit, &record);
+}
+
+struct conn *conn_free(struct conn *c)
+{
+	struct worker *w;
+
+	if (!c)
+		return NULL;
+	w = c->worker;
+	if (c->exchange)
+		exchange_abandon(c->exchange, WHY_client_closed);
+	loop_remove(w->loop, &c->io);
+	timer_clear(w->loop, &c->timer);
+	loop_undefer(w->loop, &c->resume);
+	SSL_free(c->ssl);
+	(void)fd_close(c->io.fd);
+	buf_done(&c->in);
+	buf_done(&c->out);
+	*c->at = c->next;
+	if (c->next)
+		c->next->at = c->at;
+	w->n_conns--;
+	worker_busy(w);
+	free(c);
+	return NULL;
+}
+
+static void conn_fail(struct conn *c, enum why why)
+{
+	if (!c->exchange && c->served == 0)
+		record_failure(c, why);
+	conn_free(c);
+}
+
+struct str conn_sni(const struct conn *c)
+{
+	return c->ssl ? tls_server_name(c->ssl) : STR("");
+}
+
+void conn_kick(struct conn *c)
+{
+	loop_defer(c->worker->loop, &c->resume);
+}
+
+void conn_exchange_done(struct conn *c, bool close)
+{
+	c->served++;
+	if (close || c->eof)
+		c->state = CONN_CLOSING;
+	conn_kick(c);
+}
+
+void conn_restart(struct conn *c, const struct host *authority, uint16_t port)
+{
+	c->via_connect = true;
+	c->authority = *authority;
+	c->authority_port = port;
+	c->state = CONN_SNIFF;
+}
+
+/* Reads what fits. 1: some bytes, 0: none now, -1: the end or an error. */
+static int conn_read(struct conn *c)
+{
+	size_t room = MIN(buf_room(&c->in), (size_t)16384);
+	char *to = room ? buf_reserve(&c->in, room) : NULL;
+	ssize_t n;
+
+	if (!to)
+		return 0;
+	if (!c->ssl) {
+		n = recv(c->io.fd, to, room, 0);
+		if (n < 0)
+			return errno == EAGAIN || errno == EINTR ? 0 : -1;
+	} else {
+		ERR_clear_error();
+		n = SSL_read(c->ssl, to, (int)room);
+		if (n <= 0) {
+			int e = SSL_get_error(c->ssl, (int)n);
+
+			c->tls_wants_write = e == SSL_ERROR_WANT_WRITE;
+			if (e == SSL_ERROR_WANT_READ || e == SSL_ERROR_WANT_WRITE)
+				return 0;
+			n = 0;
+		}
+	}
+	if (n == 0)
+		return -1;
+	buf_commit(&c->in, (size_t)n);
+	return 1;
+}
+
+/* 0, or -1: nothing can be written any more. */
+static int conn_flush(struct conn *c)
+{
+	while (buf_len(&c->out) > 0) {
+		size_t want = MIN(buf_len(&c->out), (size_t)16384);
+		ssize_t n;
+
+		if (!c->ssl) {
+			n = send(c->io.fd, buf_data(&c->out), want, MSG_NOSIGNAL);
+			if (n < 0)
+				return errno == EAGAIN || errno == EINTR ? 0 : -1;
+		} else {
+			int e;
+
+			ERR_clear_error();
+			n = SSL_write(c->ssl, buf_data(&c->out), (int)want);
+			e = n > 0 ? SSL_ERROR_NONE : SSL_get_error(c->ssl, (int)n);
+			if (e == SSL_ERROR_WANT_READ || e == SSL_ERROR_WANT_WRITE)
+				return 0;
+			if (e != SSL_ERROR_NONE)
+				return -1;
+		}
+		buf_consume(&c->out, (size_t)n);
+		(void)timer_set(c->worker->loop, &c->timer, CONN_STALL_MS);
+	}
+	return 0;
+}
+
+/* The first byte: TLS begins with a handshake record, HTTP with a letter. WHY_undecided: not there yet. */
+static enum why sniff(struct conn *c)
+{
+	unsigned char first;
+	ssize_t n;
+
+	if (buf_len(&c->in) > 0)
+		return WHY_protocol_unknown; /* refuse: bytes behind a CONNECT that was not answered yet */
+	n = recv(c->io.fd, &first, 1, MSG_PEEK);
+	if (n < 0)
+		return errno == EAGAIN ? WHY_undecided : WHY_client_closed;
+	if (n == 0)
+		return WHY_client_closed;
+	if (first == 0x16) {
+		const struct host *name = c->via_connect ? &c->authority : &c->dst_host;
+
+		c->ssl = tls_server_ssl(c->worker->tls_server, host_str(name));
+		if (!c->ssl || SSL_set_fd(c->ssl, c->io.fd) != 1)
+			return WHY_internal;
+		c->state = CONN_HANDSHAKE;
+		return WHY_allowed;
+	}
+	if (!((first >= 'A' && first <= 'Z') || (first >= 'a' && first <= 'z') || first == '\r'))
+		return WHY_protocol_unknown;
+	c->state = CONN_SERVE;
+	return WHY_allowed;
+}
+
+/* WHY_undecided: goes on later. */
+static enum why handshake(struct conn *c)
+{
+	int r, e;
+
+	ERR_clear_error();
+	r = SSL_accept(c->ssl);
+	if (r == 1) {
+		c->state = CONN_SERVE;
+		(void)timer_set(c->worker->loop, &c->timer, CONN_HEAD_MS);
+		return WHY_allowed;
+	}
+	e = SSL_get_error(c->ssl, r);
+	c->tls_wants_write = e == SSL_ERROR_WANT_WRITE;
+	if (e == SSL_ERROR_WANT_READ || e == SSL_ERROR_WANT_WRITE || e == SSL_ERROR_WANT_CLIENT_HELLO_CB)
+		return WHY_undecided;
+	return tls_server_failure(c->ssl);
+}
+
+/* One head out of `in`: starts an exchange. */
+static void take_request(struct conn *c)
+{
+	struct http_request request;
+	enum why why = WHY_undecided;
+	size_t size = 0;
+	enum h1_result r = H1_MORE;
+
+	if (buf_len(&c->in) > 0)
+		r = h1_parse_request(&c->scan, buf_data(&c->in), buf_len(&c->in), &request, &size, &why);
+	if (r == H1_MORE)
+		return;
+	h1_scan_init(&c->scan);
+	c->exchange = exchange_new(c, r == H1_DONE ? str_make(buf_data(&c->in), size) : STR(""));
+	if (!c->exchange) {
+		c->state = CONN_CLOSING; /* refuse: no memory for it */
+		return;
+	}
+	(void)timer_set(c->worker->loop, &c->timer, CONN_STALL_MS);
+	if (r == H1_BAD) {
+		buf_clear(&c->in);
+		exchange_fail(c->exchange, why);
+		return;
+	}
+	buf_consume(&c->in, size);
+	exchange_run(c->exchange);
+}
+
+static void fill(struct conn *c)
+{
+	int r = 1;
+
+	while (r > 0 && buf_room(&c->in) > 0)
+		r = conn_read(c);
+	if (r < 0)
+		c->eof = true;
+}
+
+static void update(struct conn *c)
+{
+	uint32_t events = 0;
+
+	if (!c->eof && c->state != CONN_CLOSING && buf_room(&c->in) > 0)
+		events |= EPOLLIN;
+	if (buf_len(&c->out) > 0 || c->tls_wants_write)
+		events |= EPOLLOUT;
+	(void)loop_modify(c->worker->loop, &c->io, events);
+}
+
+/* Serves what is there; frees c when it is over. */
+static void serve(struct conn *c)
+{
+	if (c->state == CONN_SERVE && !c->eof)
+		fill(c);
+	if (c->exchange) {
+		exchange_run(c->exchange);
+	} else if (c->state == CONN_SERVE) {
+		take_request(c);
+	}
+	if (conn_flush(c) < 0) {
+		conn_free(c);
+		return;
+	}
+	if (c->state == CONN_SNIFF) {
+		update(c);
+		return;
+	}
+	if (!c->exchange && buf_len(&c->out) == 0) {
+		if (c->state == CONN_CLOSING || c->eof) {
+			if (c->ssl)
+				(void)SSL_shutdown(c->ssl);
+			conn_free(c);
+			return;
+		}
+		if (c->served > 0 && buf_len(&c->in) == 0)
+			(void)timer_set(c->worker->loop, &c->timer, CONN_IDLE_MS);
+		else if (c->served > 0)
+			conn_kick(c);
+	} else if (c->exchange && c->eof && !c->exchange->leg && !c->exchange->wait) {
+		conn_free(c);
+		return;
+	} else if (c->exchange && c->exchange->leg && c->exchange->answered && buf_len(&c->out) == 0 &&
+		   buf_len(upstream_in(c->exchange->leg)) > 0) {
+		conn_kick(c); /* everything went out: what waited in the leg has room now */
+	}
+	update(c);
+}
+
+static void conn_drive(struct conn *c)
+{
+	enum why why = WHY_allowed;
+
+	if (c->state == CONN_SNIFF) {
+		if (conn_flush(c) < 0)
+			why = WHY_client_closed;
+		else
+			why = sniff(c);
+	}
+	if (why == WHY_allowed && c->state == CONN_HANDSHAKE)
+		why = handshake(c);
+	if (why == WHY_undecided) {
+		update(c);
+		return;
+	}
+	if (why != WHY_allowed) {
+		conn_fail(c, why);
+		return;
+	}
+	serve(c);
+}
+
+static void on_ready(struct io *io, uint32_t revents)
+{
+	struct conn *c = container_of(io, struct conn, io);
+
+	if ((revents & (EPOLLERR | EPOLLHUP)) && !(revents & EPOLLIN)) {
+		conn_fail(c, WHY_client_closed);
+		return;
+	}
+	conn_drive(c);
+}
+
+static void on_resume(struct job *job)
+{
+	conn_drive(container_of(job, struct conn, resume));
+}
+
+static void on_timeout(struct timer *t)
+{
+	struct conn *c = container_of(t, struct conn, timer);
+	struct exchange *x = c->exchange;
+
+	if (x && x->leg && !x->answered && x->request_done) {
+		x->request.keep_alive = false;
+		exchange_fail(x, WHY_upstream_timeout);
+		return;
+	}
+	if (!x && c->state == CONN_SERVE && buf_len(&c->in) > 0) {
+		c->exchange = exchange_new(c, STR(""));
+		if (c->exchange) {
+			exchange_fail(c->exchange, WHY_client_timeout);
+			(void)timer_set(c->worker->loop, &c->timer, 1000);
+			return;
+		}
+	}
+	conn_fail(c, WHY_client_timeout);
+}
+
+void conns_drive_handshakes(struct worker *w)
+{
+	for (struct conn *c = w->conns; c; c = c->next) {
+		if (c->state == CONN_HANDSHAKE)
+			conn_kick(c);
+	}
+}
+
+static void describe(struct conn *c)
+{
+	bool v6 = c->dst.family == AF_INET6;
+
+	host_from_address(c->dst.family, c->dst.bytes, &c->dst_host);
+	(void)snprintf(c->dst_text, sizeof(c->dst_text), v6 ? "[%s]:%u" : "%s:%u", c->dst_host.text, c->dst.port);
+}
+
+int conn_new(struct worker *w, int fd)
+{
+	struct conn *c = calloc(1, sizeof(*c));
+	int one = 1, r;
+
+	if (!c)
+		return -ENOMEM;
+	c->worker = w;
+	buf_init(&c->in, CONN_BUFFER_MAX);
+	buf_init(&c->out, CONN_BUFFER_MAX);
+	h1_scan_init(&c->scan);
+	c->io = (struct io){ .fd = fd, .events = EPOLLIN, .ready = on_ready };
+	c->timer.fire = on_timeout;
+	c->resume.run = on_resume;
+	c->next = w->conns;
+	c->at = &w->conns;
+	if (c->next)
+		c->next->at = &c->next;
+	w->conns = c;
+	w->n_conns++;
+	worker_busy(w);
+	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+	r = original_dst_find(w->fds[ZYGOTE_FD_FLOWS], w->snapshot.netns_cookie, fd, &c->dst);
+	if (r < 0) { /* refuse: nobody knows where it wanted to go */
+		record_failure(c, WHY_no_original_dst);
+		conn_free(c);
+		return r;
+	}
+	describe(c);
+	r = loop_add(w->loop, &c->io);
+	if (r == 0)
+		r = timer_set(w->loop, &c->timer, CONN_HANDSHAKE_MS);
+	if (r < 0)
+		conn_free(c);
+	return r;
+}

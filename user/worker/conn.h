@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One connection of the sandbox: sniffed, opened, and read one request at a time. Owns its socket, SSL and buffers; conn_free() is
+ * the only place where they are closed.
+ */
+#ifndef BRIDLE_WORKER_CONN_H
+#define BRIDLE_WORKER_CONN_H
+
+#include "http/h1.h"
+#include "worker/context.h"
+#include "worker/original_dst.h"
+
+#define CONN_BUFFER_MAX	  ((size_t)64 * 1024)
+#define CONN_HANDSHAKE_MS 10000
+#define CONN_HEAD_MS	  10000
+#define CONN_IDLE_MS	  60000
+#define CONN_STALL_MS	  60000
+
+struct exchange;
+
+enum conn_state {
+	CONN_SNIFF = 0, /* waiting for the first byte */
+	CONN_HANDSHAKE,
+	CONN_SERVE,
+	CONN_CLOSING, /* what is in out goes, then the end */
+};
+
+struct conn {
+	struct worker *worker; /* borrowed */
+	struct conn *next, **at;
+	struct io io;
+	struct timer timer;
+	struct job resume; /* looks at the buffers again, outside of any callback */
+	enum conn_state state;
+	SSL *ssl; /* owned; NULL in clear */
+	struct buf in, out;
+	struct h1_scan scan;
+	struct exchange *exchange; /* owned; NULL between exchanges */
+	struct original_dst dst;
+	struct host dst_host;  /* the original address */
+	char dst_text[64];     /* "10.77.0.2:443" */
+	bool via_connect;      /* behind a CONNECT: authority is what it named */
+	struct host authority; /* with via_connect */
+	uint16_t authority_port;
+	bool eof; /* the program closed its side */
+	bool want_read;
+	bool tls_wants_write;
+	unsigned served; /* requests */
+};
+
+int conn_new(struct worker *w, int fd);
+struct conn *conn_free(struct conn *c);
+
+/* Every connection that waits for a leaf is driven again. */
+void conns_drive_handshakes(struct worker *w);
+
+/* Sends what is in out and looks at the exchange again; safe from any callback. */
+void conn_kick(struct conn *c);
+
+/* The exchange ended; close: no further request on this connection. */
+void conn_exchange_done(struct conn *c, bool close);
+
+/* After a CONNECT was answered: what follows is a fresh connection to that authority. */
+void conn_restart(struct conn *c, const struct host *authority, uint16_t port);
+
+/* The name by which the program called the server: SNI, CONNECT's authority, or empty. */
+struct str conn_sni(const struct conn *c);
+
+#endif

@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The driver: stages in order, until one waits or ends. */
+#include "worker/exchange.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+struct stage {
+	const char *name;
+	enum step (*run)(struct exchange *x);
+};
+
+static const struct stage stages[] = {
+	{ "identity", stage_identity }, { "decide", stage_decide }, { "credential", stage_credential },
+	{ "upstream", stage_upstream }, { "send", stage_send },	    { "relay", exchange_relay },
+};
+
+uint64_t exchange_now_us(void)
+{
+	struct timespec t;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000u + (uint64_t)t.tv_nsec / 1000u;
+}
+
+struct exchange *exchange_new(struct conn *c, struct str head)
+{
+	struct exchange *x = calloc(1, sizeof(*x));
+	struct h1_scan scan;
+	char *copy;
+	enum why why = WHY_undecided;
+	size_t size = 0;
+
+	if (!x)
+		return NULL;
+	x->conn = c;
+	x->worker = c->worker;
+	x->started_us = exchange_now_us();
+	arena_init(&x->arena);
+	(void)snprintf(x->id, sizeof(x->id), "%016" PRIx64 "-%" PRIu64, c->worker->boot_id, ++c->worker->request_seq);
+	if (head.n == 0)
+		return x;
+	copy = arena_alloc(&x->arena, head.n);
+	if (copy)
+		memcpy(copy, head.p, head.n);
+	h1_scan_init(&scan);
+	/* parsed again from the copy, which stays where it is; the first reading has already accepted it */
+	if (!copy || h1_parse_request(&scan, copy, head.n, &x->request, &size, &why) != H1_DONE)
+		return exchange_free(x);
+	h1_body_init(&x->request_body, &x->request.body);
+	return x;
+}
+
+struct exchange *exchange_free(struct exchange *x)
+{
+	if (!x)
+		return NULL;
+	if (x->wait)
+		upstream_cancel(x->wait);
+	if (x->leg)
+		upstream_release(x->leg, false);
+	arena_done(&x->arena);
+	free(x);
+	return NULL;
+}
+
+void exchange_run(struct exchange *x)
+{
+	enum step step = STEP_NEXT;
+
+	while (step == STEP_NEXT && x->stage < sizeof(stages) / sizeof(stages[0])) {
+		size_t before = x->stage;
+
+		step = stages[x->stage].run(x);
+		if (step == STEP_NEXT && x->stage == before)
+			x->stage++;
+	}
+	if (step == STEP_END) {
+		struct conn *c = x->conn;
+		bool close = !x->request_done || !x->request.keep_alive || x->client_kind == HTTP_BODY_EOF ||
+			     (x->why != WHY_allowed && x->got_bytes && !x->response_done);
+
+		c->exchange = NULL;
+		exchange_free(x);
+		conn_exchange_done(c, close);
+	}
+}
+
+void exchange_fail(struct exchange *x, enum why why)
+{
+	struct conn *c = x->conn;
+
+	(void)exchange_refuse(x, why, NULL);
+	c->exchange = NULL;
+	exchange_free(x);
+	conn_exchange_done(c, true);
+}
+
+void exchange_abandon(struct exchange *x, enum why why)
+{
+	x->why = why;
+	(void)exchange_audit(x);
+	x->conn->exchange = NULL;
+	exchange_free(x);
+}

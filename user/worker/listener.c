@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Accepts the sandbox's connections; several workers may share the listeners (EPOLLEXCLUSIVE, never SO_REUSEPORT). */
+#include <errno.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+
+#include "base/util.h"
+#include "worker/conn.h"
+
+#define ACCEPT_BATCH 32
+
+void worker_busy(struct worker *w)
+{
+	(void)timer_set(w->loop, &w->idle, WORKER_IDLE_MS);
+}
+
+static void accept_all(struct worker *w, int listener)
+{
+	for (int i = 0; i < ACCEPT_BATCH; i++) {
+		int fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+
+		if (fd < 0)
+			return;
+		if (w->n_conns >= WORKER_CONNECTIONS_MAX || conn_new(w, fd) == -ENOMEM)
+			(void)fd_close(fd); /* refuse: overload */
+	}
+}
+
+static void on_accept4(struct io *io, uint32_t revents)
+{
+	(void)revents;
+	accept_all(container_of(io, struct worker, tcp[0]), io->fd);
+}
+
+static void on_accept6(struct io *io, uint32_t revents)
+{
+	(void)revents;
+	accept_all(container_of(io, struct worker, tcp[1]), io->fd);
+}
+
+int listeners_start(struct worker *w)
+{
+	for (int i = 0; i < 2; i++) {
+		int r;
+
+		w->tcp[i] = (struct io){ .fd = w->fds[ZYGOTE_FD_TCP4 + i],
+					 .events = EPOLLIN | EPOLLEXCLUSIVE,
+					 .ready = i ? on_accept6 : on_accept4 };
+		r = loop_add(w->loop, &w->tcp[i]);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The audit record of an exchange: written once, before the response ends. */
+#include "audit/audit.h"
+#include "worker/exchange.h"
+#include "worker/kernel_events.h"
+
+/* Names of the query's keys, without values; empty when it would not fit. */
+static struct str query_keys(struct exchange *x)
+{
+	struct str query = x->request.query;
+	struct buf keys;
+	struct str copy;
+
+	buf_init(&keys, 512);
+	while (query.n > 0) {
+		size_t end = str_find(query, '&');
+		struct str pair = str_make(query.p, end);
+
+		pair.n = str_find(pair, '=');
+		if (buf_len(&keys) > 0)
+			(void)buf_append(&keys, STR(","));
+		(void)buf_append(&keys, pair);
+		query = str_from(query, end + 1);
+	}
+	copy = arena_str(&x->arena, buf_str(&keys));
+	buf_done(&keys);
+	return copy;
+}
+
+bool exchange_audit(struct exchange *x)
+{
+	const struct conn *c = x->conn;
+	struct audit_record record = {
+		.kind = "exchange",
+		.request_id = str_of(x->id),
+		.pid = c->dst.pid,
+		.exe = str_of(c->dst.exe),
+		.destination = str_of(c->dst_text),
+		.sni = conn_sni(c),
+		.scheme = x->origin.scheme == POLICY_HTTPS ? STR("https") : STR("http"),
+		.host = host_str(&x->origin.host),
+		.port = x->origin.port,
+		.method = x->request.method,
+		.path = str_make(x->path.wire, x->path.wire_len),
+		.rule = str_of(x->rule),
+		.why = x->why,
+		.credential_generation = x->credential_generation,
+		.status = x->status,
+		.bytes_in = x->bytes_in,
+		.bytes_out = x->bytes_out,
+		.duration_us = exchange_now_us() - x->started_us,
+		.upstream_us = x->upstream_us,
+		.socket_cookie = c->dst.socket_cookie,
+		.policy = str_of(policy_generation(x->worker->policy)),
+	};
+
+	if (x->audited)
+		return true;
+	x->audited = true;
+	if (x->credential)
+		record.credential = str_of(x->credential->policy->name);
+	if (record.path.n == 0)
+		record.path = x->request.path;
+	if (x->request.has_query)
+		record.query_keys = query_keys(x);
+	if (x->why != WHY_allowed)
+		kernel_events_deny(x->worker->fds[ZYGOTE_FD_DENIALS], ++x->worker->denials, &c->dst, x->why);
+	return audit_write(x->worker->audit, &record) == 0;
+}

@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Ends an exchange with a reason: the answer when one can still be sent, the audit record always. */
+#include "http/refusal.h"
+#include "worker/exchange.h"
+
+static struct str field_of(const struct exchange *x, const char *name)
+{
+	const struct http_field *f = http_field_find(&x->request.fields, str_of(name));
+
+	return f ? f->value : STR("");
+}
+
+static struct str fix_of(struct exchange *x)
+{
+	const struct policy_request request = {
+		.origin = &x->origin,
+		.method = x->request.method,
+		.path = &x->path,
+	};
+	struct buf text;
+	struct str copy = STR("");
+
+	if (x->decision.why == WHY_undecided || x->decision.why == WHY_allowed)
+		return copy;
+	buf_init(&text, 32768);
+	if (policy_render_fix(x->worker->policy, &request, &x->decision, &text) == 0)
+		copy = arena_str(&x->arena, buf_str(&text));
+	buf_done(&text);
+	return copy;
+}
+
+static int answer(struct exchange *x, enum why why, const char *detail)
+{
+	struct conn *c = x->conn;
+	struct http_fields fields = { 0 };
+	struct http_body framing = { .kind = HTTP_BODY_LENGTH };
+	const struct refusal refusal = {
+		.why = why,
+		.method = x->request.method,
+		.scheme = x->origin.scheme == POLICY_HTTPS ? STR("https") : STR("http"),
+		.authority = str_of(x->authority),
+		.path = str_make(x->path.wire, x->path.wire_len),
+		.rule = str_of(x->rule),
+		.fix = fix_of(x),
+		.detail = str_of(detail),
+		.request_id = str_of(x->id),
+		.user_agent = field_of(x, "user-agent"),
+		.accept = field_of(x, "accept"),
+		.content_type = field_of(x, "content-type"),
+	};
+	bool to_head = str_eq(x->request.method, STR("HEAD"));
+	struct buf body;
+	int r;
+
+	buf_init(&body, 48 * 1024);
+	r = refusal_write(&refusal, &x->arena, &fields, &body);
+	framing.length = buf_len(&body);
+	if (r == 0 && to_head)
+		r = http_field_add(&fields, STR("content-length"), arena_printf(&x->arena, "%zu", buf_len(&body)));
+	if (r == 0)
+		r = h1_write_response(&c->out, (unsigned)why_status(why), &fields, &framing,
+				      x->request_done && x->request.keep_alive, to_head);
+	if (r == 0 && !to_head)
+		r = buf_append(&c->out, buf_str(&body));
+	buf_done(&body);
+	return r;
+}
+
+enum step exchange_refuse(struct exchange *x, enum why why, const char *detail)
+{
+	x->why = why;
+	x->request_done = x->request_body.done && x->request.method.n > 0;
+	if (x->leg) {
+		upstream_release(x->leg, false); /* cut before the message is complete */
+		x->leg = NULL;
+	}
+	if (!x->answered && why_status(why) != 0)
+		x->status = (unsigned)why_status(why);
+	if (!exchange_audit(x) && why != WHY_audit_unavailable)
+		why = WHY_audit_unavailable;
+	if (x->answered || why_status(why) == 0) {
+		x->request_done = false; /* closes: an answer that was begun must not look whole */
+		x->conn->eof = true;
+		return STEP_END;
+	}
+	x->answered = true;
+	if (answer(x, why, detail) < 0)
+		x->request_done = false;
+	return STEP_END;
+}

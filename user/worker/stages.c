@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The stages before the relay: who is meant, may it, with what, over which leg. */
+#include <errno.h>
+#include <stdio.h>
+#include <sys/socket.h>
+
+#include "audit/audit.h"
+#include "base/secret.h"
+#include "inject/inject.h"
+#include "worker/exchange.h"
+
+static bool same_host(const struct host *a, const struct host *b)
+{
+	return str_eq(host_str(a), host_str(b));
+}
+
+/* The host that the connection is bound to: CONNECT's, the SNI, or (TLS without SNI) the address. False: none, plain HTTP. */
+static bool connection_host(const struct conn *c, struct host *ret)
+{
+	struct str sni = conn_sni(c);
+
+	if (c->ssl && sni.n > 0)
+		return host_parse(sni, ret) == 0;
+	if (c->via_connect)
+		*ret = c->authority;
+	else if (c->ssl)
+		*ret = c->dst_host;
+	return c->via_connect || c->ssl;
+}
+
+/* The authority that the request names, with the port of its scheme when it names none. */
+static enum why request_authority(struct exchange *x, uint16_t default_port, struct host *ret_host, uint16_t *ret_port)
+{
+	const struct http_request *r = &x->request;
+	struct host from_host;
+	uint16_t host_port;
+	bool has_host = r->host.n > 0;
+
+	if (has_host && authority_parse(r->host, default_port, &from_host, &host_port) < 0)
+		return WHY_bad_host;
+	if (r->authority.n == 0) {
+		if (!has_host)
+			return WHY_bad_host;
+		*ret_host = from_host;
+		*ret_port = host_port;
+		return WHY_allowed;
+	}
+	if (authority_parse(r->authority, default_port, ret_host, ret_port) < 0)
+		return WHY_bad_target;
+	if (has_host && (!same_host(&from_host, ret_host) || host_port != *ret_port))
+		return WHY_identity_mismatch;
+	return WHY_allowed;
+}
+
+static enum step answer_connect(struct exchange *x)
+{
+	struct conn *c = x->conn;
+	struct host host;
+	uint16_t port;
+
+	if (c->ssl || c->via_connect || !policy_is_proxy_port(x->worker->policy, c->dst.port))
+		return exchange_refuse(x, WHY_connect_not_allowed, NULL);
+	if (authority_parse(x->request.authority, 443, &host, &port) < 0)
+		return exchange_refuse(x, WHY_bad_target, NULL);
+	if (buf_append(&c->out, STR("HTTP/1.1 200 Connection established\r\n\r\n")) < 0)
+		return exchange_refuse(x, WHY_internal, NULL);
+	x->request_done = x->audited =
+		true; /* nothing has gone anywhere: what follows is decided and recorded by itself */
+	conn_restart(c, &host, port);
+	return STEP_END;
+}
+
+enum step stage_identity(struct exchange *x)
+{
+	struct conn *c = x->conn;
+	struct http_request *r = &x->request;
+	bool on_proxy = !c->ssl && !c->via_connect && policy_is_proxy_port(x->worker->policy, c->dst.port);
+	bool tls = c->ssl || (on_proxy && r->form == HTTP_TARGET_ABSOLUTE && r->scheme_is_https);
+	uint16_t own_port = c->via_connect ? c->authority_port : c->dst.port, port = 0;
+	struct host bound, named;
+	enum why why;
+
+	if (r->form == HTTP_TARGET_AUTHORITY)
+		return answer_connect(x);
+	if (r->form == HTTP_TARGET_ABSOLUTE && !on_proxy && r->scheme_is_https != (c->ssl != NULL))
+		return exchange_refuse(x, WHY_identity_mismatch, NULL);
+	why = request_authority(x, tls ? 443 : 80, &named, &port);
+	if (why != WHY_allowed)
+		return exchange_refuse(x, why, NULL);
+	x->origin.scheme = tls ? POLICY_HTTPS : POLICY_HTTP;
+	x->origin.host = named;
+	x->origin.port = on_proxy && r->form == HTTP_TARGET_ABSOLUTE ? port : own_port;
+	(void)snprintf(x->authority, sizeof(x->authority), "%s:%u", named.text, x->origin.port);
+	if (connection_host(c, &bound) && !same_host(&bound, &named))
+		return exchange_refuse(x, WHY_identity_mismatch, NULL);
+	if (c->via_connect && !same_host(&c->authority, &named))
+		return exchange_refuse(x, WHY_identity_mismatch, NULL);
+	if (port != x->origin.port)
+		return exchange_refuse(x, WHY_identity_mismatch, NULL);
+	if (r->form == HTTP_TARGET_ASTERISK)
+		return exchange_refuse(x, WHY_path_not_allowed, NULL);
+	why = path_parse(r->path, &x->path);
+	return why == WHY_allowed ? STEP_NEXT : exchange_refuse(x, why, NULL);
+}
+
+enum step stage_decide(struct exchange *x)
+{
+	const struct policy_request request = {
+		.origin = &x->origin,
+		.method = x->request.method,
+		.path = &x->path,
+		.query = x->request.query,
+		.has_query = x->request.has_query,
+		.wants_upgrade = x->request.wants_upgrade,
+	};
+
+	policy_decide(x->worker->policy, &request, &x->decision);
+	if (x->decision.rule)
+		(void)policy_rule_describe(x->worker->policy, x->decision.rule, x->rule, sizeof(x->rule));
+	if (x->decision.why != WHY_allowed)
+		return exchange_refuse(x, x->decision.why, x->decision.detail);
+	if (!audit_usable(x->worker->audit))
+		return exchange_refuse(x, WHY_audit_unavailable, NULL);
+	return STEP_NEXT;
+}
+
+enum step stage_credential(struct exchange *x)
+{
+	const struct policy_credential *policy = x->decision.credential;
+	struct http_request *r = &x->request;
+	const struct http_field *type = http_field_find(&r->fields, STR("content-type"));
+	enum why why = WHY_allowed;
+
+	if (policy) {
+		x->credential = credential_find(x->worker, policy);
+		if (policy->unavailable || !x->credential || x->credential->state != CREDENTIAL_READY)
+			return exchange_refuse(x, WHY_credential_unavailable, policy->unavailable);
+		x->credential_generation = x->credential->generation;
+		why = inject_strip(policy, r);
+	}
+	if (why != WHY_allowed)
+		return exchange_refuse(x, why, NULL);
+	x->walk_form = !x->decision.method_override_ok && !str_eq(r->method, STR("GET")) &&
+		       !str_eq(r->method, STR("HEAD")) && form_walker_init(&x->form, type ? type->value : STR(""));
+	http_fields_strip_hop(&r->fields);
+	(void)http_fields_strip_override(&r->fields);
+	(void)http_field_remove(&r->fields, STR("host"));
+	return STEP_NEXT;
+}
+
+static void on_leg_event(void *arg)
+{
+	struct exchange *x = arg;
+
+	conn_kick(x->conn);
+}
+
+static void on_leg(void *arg, enum why why, struct upstream *leg, const char *detail)
+{
+	struct exchange *x = arg;
+
+	x->wait = NULL;
+	if (why != WHY_allowed) {
+		struct conn *c = x->conn;
+
+		(void)exchange_refuse(x, why, detail);
+		c->exchange = NULL;
+		exchange_free(x);
+		conn_exchange_done(c, true);
+		return;
+	}
+	x->leg = leg;
+	upstream_set_owner(leg, on_leg_event, x);
+	x->stage++;
+	exchange_run(x);
+}
+
+enum step stage_upstream(struct exchange *x)
+{
+	struct str credential = x->decision.credential ? str_of(x->decision.credential->name) : STR("");
+	int r = upstream_acquire(x->worker->upstreams, x->decision.route, &x->origin, credential, x->fresh, on_leg, x,
+				 &x->wait);
+
+	return r < 0 ? exchange_refuse(x, r == -EBUSY ? WHY_overload : WHY_internal, NULL) : STEP_WAIT;
+}
+
+static enum why write_head(struct exchange *x)
+{
+	const struct http_request *r = &x->request;
+	struct http_request copy;
+	struct str host, target;
+	bool default_port = x->origin.port == (x->origin.scheme == POLICY_HTTPS ? 443 : 80);
+	bool v6 = x->origin.host.family == AF_INET6;
+	enum why why = WHY_allowed;
+
+	if (default_port)
+		host = arena_printf(&x->arena, "%s%s%s", v6 ? "[" : "", x->origin.host.text, v6 ? "]" : "");
+	else
+		host = arena_printf(&x->arena, "%s%s%s:%u", v6 ? "[" : "", x->origin.host.text, v6 ? "]" : "",
+				    x->origin.port);
+	target = arena_printf(&x->arena, "%.*s%s%.*s", (int)x->path.wire_len, x->path.wire, r->has_query ? "?" : "",
+			      (int)r->query.n, r->query.p ? r->query.p : "");
+	if (!host.p || !target.p)
+		return WHY_internal;
+	copy = *r;
+	if (x->credential)
+		why = inject_apply(x->credential->policy, secret_bytes(x->credential->value), &copy);
+	if (why != WHY_allowed)
+		return why;
+	return h1_write_request(upstream_out(x->leg), r->method, target, host, &copy.fields, &r->body) < 0
+		       ? WHY_internal
+		       : WHY_allowed;
+}
+
+enum step stage_send(struct exchange *x)
+{
+	enum why why;
+
+	if (x->credential && x->credential->state != CREDENTIAL_READY)
+		return exchange_refuse(x, WHY_credential_unavailable, NULL);
+	why = write_head(x);
+	if (why != WHY_allowed)
+		return exchange_refuse(x, why, NULL);
+	x->upstream_kind = x->request.body.kind;
+	x->request_done = x->request_body.done;
+	h1_scan_init(&x->response_scan);
+	if (x->request.expect_continue && !x->request_sent && buf_len(&x->conn->in) == 0)
+		(void)buf_append(&x->conn->out, STR("HTTP/1.1 100 Continue\r\n\r\n"));
+	x->request_sent = true;
+	return STEP_NEXT;
+}

@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Every row of tests/policy/ *.json through the engine. A row needs no C: add it to the JSON. */
+#include "tests/lib/test.h"
+
+#include <glob.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <json-c/json.h>
+
+#include "base/buf.h"
+#include "base/diag.h"
+#include "policy/policy.h"
+#include "policy/url.h"
+
+static const char *text_of(struct json_object *row, const char *key)
+{
+	struct json_object *value = NULL;
+
+	return json_object_object_get_ex(row, key, &value) ? json_object_get_string(value) : NULL;
+}
+
+static char *read_file(const char *path)
+{
+	FILE *f = fopen(path, "re");
+	char *text = calloc(1, 65536);
+
+	assert_non_null(f);
+	assert_non_null(text);
+	assert_true(fread(text, 1, 65535, f) > 0);
+	(void)fclose(f);
+	return text;
+}
+
+/* The policy of a row: a file of the repository, JSON, or source text. */
+static char *source_of(struct json_object *row)
+{
+	const char *file = text_of(row, "policy"), *source = text_of(row, "policy_source");
+
+	if (file)
+		return read_file(file);
+	return str_dup(str_of(source ? source : text_of(row, "policy_text")));
+}
+
+static void check_error(struct json_object *row, int r, const struct diag *diag)
+{
+	const char *line = text_of(row, "line"), *column = text_of(row, "column");
+
+	assert_true(r < 0);
+	if (!strstr(diag->text, text_of(row, "error")))
+		fail_msg("%s: the error says: %s", text_of(row, "name"), diag->text);
+	assert_true(diag->line > 0);
+	if (line)
+		assert_int_equal(diag->line, atol(line));
+	if (column)
+		assert_int_equal(diag->column, atol(column));
+}
+
+static void check_decision(struct json_object *row, const struct policy *p)
+{
+	static struct path path;
+	struct policy_origin origin;
+	struct policy_request request = { .origin = &origin, .path = &path, .method = str_of(text_of(row, "method")) };
+	struct policy_decision decision = { 0 };
+	const char *error = "", *credential = text_of(row, "credential");
+	struct str raw;
+	struct buf fix;
+
+	assert_int_equal(url_parse(str_of(text_of(row, "url")), &origin, &raw, &request.query, &request.has_query,
+				   &error),
+			 0);
+	decision.why = path_parse(raw, &path);
+	if (decision.why == WHY_allowed)
+		policy_decide(p, &request, &decision);
+	if (strcmp(why_symbol(decision.why), text_of(row, "why")) != 0)
+		fail_msg("%s: %s, expected %s", text_of(row, "name"), why_symbol(decision.why), text_of(row, "why"));
+	if (decision.why == WHY_allowed)
+		assert_string_equal(decision.credential ? decision.credential->name : "", credential ? credential : "");
+	else
+		assert_null(decision.credential);
+	buf_init(&fix, 65536);
+	assert_int_equal(policy_render_fix(p, &request, &decision, &fix), 0);
+	buf_done(&fix);
+}
+
+static void run_row(struct json_object *row)
+{
+	char *source = source_of(row);
+	struct policy *p = NULL;
+	struct diag diag = { 0 };
+	int r = policy_load("row.json", str_of(source), &p, &diag);
+
+	if (text_of(row, "error")) {
+		check_error(row, r, &diag);
+	} else {
+		if (r < 0)
+			fail_msg("%s: %u:%u: %s", text_of(row, "name"), diag.line, diag.column, diag.text);
+		check_decision(row, p);
+	}
+	policy_unref(p);
+	free(source);
+}
+
+static void test_vectors(void **state)
+{
+	size_t rows = 0;
+	glob_t files;
+
+	(void)state;
+	assert_int_equal(glob("tests/policy/*.json", 0, NULL, &files), 0);
+	for (size_t i = 0; i < files.gl_pathc; i++) {
+		struct json_object *list = json_object_from_file(files.gl_pathv[i]);
+
+		assert_non_null(list);
+		for (size_t k = 0; k < json_object_array_length(list); k++, rows++)
+			run_row(json_object_array_get_idx(list, k));
+		json_object_put(list);
+	}
+	globfree(&files);
+	assert_true(rows > 70);
+}
+
+/* What the fix says must allow the request when it is put into the policy. */
+static void test_fix_allows(void **state)
+{
+	static struct path path;
+	struct policy_origin origin;
+	struct policy_request request = { .origin = &origin, .path = &path, .method = STR("DELETE") };
+	struct policy_decision decision;
+	struct policy *p = NULL;
+	const char *error;
+	struct diag diag;
+	struct str raw;
+	struct buf text;
+
+	(void)state;
+	assert_int_equal(policy_load("p", STR("{}"), &p, &diag), 0);
+	assert_int_equal(url_parse(STR("https://a.example.com:8443/x/%2a/%5By?q"), &origin, &raw, &request.query,
+				   &request.has_query, &error),
+			 0);
+	assert_int_equal(path_parse(raw, &path), WHY_allowed);
+	policy_decide(p, &request, &decision);
+	assert_int_equal(decision.why, WHY_host_not_allowed);
+	buf_init(&text, 65536);
+	assert_int_equal(buf_append(&text, STR("{\"network\":{\"allow_domain\":[")), 0);
+	assert_int_equal(policy_render_fix(p, &request, &decision, &text), 0);
+	assert_int_equal(buf_append(&text, STR("]}}")), 0);
+	policy_unref(p);
+	p = NULL;
+	assert_int_equal(policy_load("p", buf_str(&text), &p, &diag), 0);
+	policy_decide(p, &request, &decision);
+	assert_int_equal(decision.why, WHY_allowed);
+	buf_done(&text);
+	policy_unref(p);
+}
+
+static void test_addresses(void **state)
+{
+	static const char *const bad[] = { "127.0.0.1",	       "169.254.169.254", "0.0.0.0",   "::1",
+					   "::ffff:127.0.0.1", "fe80::1",	  "224.0.0.1", "64:ff9b::7f00:1",
+					   "2002:7f00:1::",    "fd00:ec2::254" };
+	struct policy_origin origin = { .port = 443 };
+	struct policy *p = NULL;
+	struct diag diag;
+	struct host h;
+
+	(void)state;
+	assert_int_equal(policy_load("p",
+				     STR("{\"network\":{\"allow_domain\":[\"a.example.com\",\"*.b.example.com\","
+					 "{\"host\":\"c.example.com\",\"addresses\":[\"127.0.0.0/8\"]}]}}"),
+				     &p, &diag),
+			 0);
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		struct address a = { 0 };
+
+		assert_int_equal(host_parse(str_of(bad[i]), &h), 0);
+		a.family = h.family;
+		memcpy(a.bytes, h.bytes, 16);
+		assert_int_equal(host_parse(STR("a.example.com"), &origin.host), 0);
+		assert_int_equal(policy_check_address(policy_find_route(p, &origin), &a), WHY_address_refused);
+	}
+	const struct address private = { .family = 2, .bytes = { 10, 77, 0, 2 } },
+			     loop = { .family = 2, .bytes = { 127, 0, 0, 9 } };
+
+	assert_int_equal(policy_check_address(policy_find_route(p, &origin), &private), WHY_allowed);
+	assert_int_equal(host_parse(STR("x.b.example.com"), &origin.host), 0);
+	assert_int_equal(policy_check_address(policy_find_route(p, &origin), &private), WHY_address_refused);
+	assert_int_equal(host_parse(STR("c.example.com"), &origin.host), 0);
+	assert_int_equal(policy_check_address(policy_find_route(p, &origin), &loop), WHY_allowed);
+	policy_unref(p);
+}
+
+static void test_hosts(void **state)
+{
+	static const char *const bad[] = { "",		 ".",	  "a..b",	"-a.com",    "a-.com",
+					   "a_b.com",	 "127.1", "0177.0.0.1", "1.2.3.4.5", "2130706433",
+					   "0x7f000001", "[::1",  "fe80::1%lo", "a b",	     "a\xff.com" };
+	struct host h;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		assert_true(host_parse(str_of(bad[i]), &h) < 0);
+	assert_int_equal(host_parse(STR("B\xc3\xbc"
+					"cher.Example"),
+				    &h),
+			 0);
+	assert_string_equal(h.text, "xn--bcher-kva.example");
+	assert_int_equal(host_parse(STR("[2001:DB8:0::1]"), &h), 0);
+	assert_string_equal(h.text, "2001:db8::1");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_vectors),
+		cmocka_unit_test(test_fix_allows),
+		cmocka_unit_test(test_addresses),
+		cmocka_unit_test(test_hosts),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -24,6 +24,21 @@
 
 #define LEARN_TELL "no request was tried that a policy could allow"
 
+static void on_removed(void *arg, const struct leftover *leftover)
+{
+	(void)arg;
+	log_notice("removed what is left of sandbox %s, whose supervisor (process %d) was killed", leftover->name,
+		   leftover->pid);
+}
+
+void run_report_leftovers(void)
+{
+	char reason[SANDBOX_REASON_MAX] = "";
+
+	if (leftovers_collect(on_removed, NULL, reason) < 0)
+		log_warning("not everything that killed runs left could be removed: %s", reason);
+}
+
 void run_report_credentials(const struct policy *policy)
 {
 	for (size_t i = 0; i < policy_credential_count(policy); i++) {

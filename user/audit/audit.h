@@ -30,6 +30,12 @@ struct audit *audit_free(struct audit *a);
 /* "chain-id last-hash" for the next chain's chain_before; lives as long as a. */
 const char *audit_position(struct audit *a);
 
+/*
+ * The same for the last record of a writer in the last MiB of a file that is open for reading, into out (at least 82
+ * bytes). 0, -ENOENT when there is none, or -errno.
+ */
+int audit_find_position(int fd, const char *writer, char *out, size_t size);
+
 struct audit_record {
 	const char *kind;        /* "exchange", "connection", "kernel", "dns", "lost" */
 	struct str request_id;

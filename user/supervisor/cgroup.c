@@ -221,6 +221,14 @@ int cgroup_kill(const char *path)
 	return -ETIMEDOUT;
 }
 
+int cgroup_kill_worker(const struct cgroup *c)
+{
+	char path[PATHS_MAX_BYTES + 16];
+	int r = paths_join(path, sizeof(path), c->path, "worker");
+
+	return r < 0 ? r : cgroup_kill(path);
+}
+
 /* rmdir of a cgroup is EBUSY for a moment after its last process ended. */
 static int remove_one(const char *path)
 {

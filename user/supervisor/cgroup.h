@@ -36,6 +36,9 @@ int cgroup_make(const char *name, struct cgroup *ret, char *reason);
 /* SIGKILL for everything below the directory, and waits until it is empty. 0, -ETIMEDOUT or -errno. */
 int cgroup_kill(const char *path);
 
+/* Only what runs in the worker's cgroup. */
+int cgroup_kill_worker(const struct cgroup *c);
+
 /* Kills and removes a sandbox's cgroups by path, with retries. 0 (also when they are not there) or -errno. */
 int cgroup_remove(const char *path);
 

@@ -17,23 +17,24 @@ struct loop;
 struct policy;
 struct sandbox;
 
-#define SANDBOX_NAME_MAX 48 /* [a-z0-9][a-z0-9._-]* */
+#define SANDBOX_NAME_MAX   48 /* [a-z0-9][a-z0-9._-]* */
 #define SANDBOX_REASON_MAX 1024
 
 struct sandbox_options {
 	const char *name;
-	const char *policy_file;  /* for messages */
+	const char *policy_file; /* for messages */
 	struct str policy_text;
-	struct policy *policy;    /* compiled from policy_text */
-	const char *audit_path;   /* NULL: /var/log/bridle/NAME.jsonl */
-	struct init_spec *command; /* masks, certs_dir and resolv_conf are filled by sandbox_start() */
+	struct policy *policy;	     /* compiled from policy_text */
+	const char *audit_path;	     /* NULL: /var/log/bridle/NAME.jsonl */
+	struct init_spec *command;   /* masks, certs_dir and resolv_conf are filled by sandbox_start() */
 	const uint16_t *proxy_ports; /* of the caller's proxy variables */
 	size_t n_proxy_ports;
-	int netns_fd;             /* -1: a private namespace with loopback only; else this one (tests; later attach) */
-	bool detached;            /* tests only: the programs are taken off again before the command starts */
-	void (*on_stopped)(void *arg, int signal);        /* the command stopped (job control) */
+	int netns_fd;  /* -1: a private namespace with loopback only; else this one (tests; later attach) */
+	bool detached; /* tests only: the programs are taken off again before the command starts */
+	void (*on_stopped)(void *arg, int signal); /* the command stopped (job control) */
 	void (*on_started)(void *arg);
-	void (*on_end)(void *arg, int exit_code, const char *text); /* the command's own status, or 125-127 with a sentence */
+	void (*on_end)(void *arg, int exit_code,
+		       const char *text); /* the command's own status, or 125-127 with a sentence */
 	void *arg;
 };
 

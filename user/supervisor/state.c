@@ -5,13 +5,13 @@
  */
 #include "supervisor/state.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -21,6 +21,7 @@
 
 #define STATE_FILE_MAX	  ((size_t)256 * 1024)
 #define STATE_RETRIES_MAX 10
+#define STATE_RETRY_US	  10000
 
 bool sandbox_name_is_valid(struct str name)
 {
@@ -43,6 +44,9 @@ void state_init(struct state *s)
 	*s = (struct state){ .lock_fd = -1 };
 }
 
+/* Of the open file description: it ends with the process, and looking at it takes nothing. */
+static const struct flock whole_file = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+
 /* 1 locked, 0 try again (the holder before us removed the file), -errno. */
 static int state_lock(const char *dir, int *ret)
 {
@@ -57,8 +61,8 @@ static int state_lock(const char *dir, int *ret)
 	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (fd < 0)
 		return errno == ENOENT ? 0 : -errno;
-	if (flock(fd, LOCK_EX | LOCK_NB) < 0)
-		return errno == EWOULDBLOCK ? -EBUSY : -errno;
+	if (fcntl(fd, F_OFD_SETLK, &whole_file) < 0)
+		return errno == EAGAIN || errno == EACCES ? -EBUSY : -errno;
 	if (fstat(fd, &by_fd) < 0 || stat(path, &by_path) < 0 || by_fd.st_ino != by_path.st_ino)
 		return 0;
 	*ret = TAKE_FD(fd);
@@ -78,8 +82,12 @@ int state_take(const char *name, struct state *ret, char *reason)
 		return r;
 	(void)snprintf(s.dir, sizeof(s.dir), PATHS_STATE "/%s", name);
 	r = 0;
-	for (int i = 0; i < STATE_RETRIES_MAX && r == 0; i++)
+	for (int i = 0; i < STATE_RETRIES_MAX && (r == 0 || r == -EBUSY); i++) {
+		/* somebody may hold it for a moment only, to clear it */
+		if (r == -EBUSY)
+			(void)usleep(STATE_RETRY_US);
 		r = state_lock(s.dir, &s.lock_fd);
+	}
 	if (r == 1) {
 		*ret = s;
 		return 0;
@@ -197,13 +205,46 @@ int state_write_resolv_conf(const struct state *s, const char *nameserver, char 
 	return r < 0 ? r : paths_join(out, size, s->dir, "resolv.conf");
 }
 
-int state_make_certs_dir(const struct state *s, char *out, size_t size)
+int state_make_certs_dir(const struct state *s, const char *name, char *out, size_t size)
 {
-	int r = paths_join(out, size, s->dir, "certs");
+	int r = paths_join(out, size, s->dir, name);
 
+	if (r == 0)
+		r = paths_remove_tree(out);
 	if (r == 0 && (mkdir(out, 0755) < 0 || chmod(out, 0755) < 0))
 		r = -errno;
 	return r;
+}
+
+bool state_is_held(const char *name)
+{
+	struct flock lock = whole_file;
+	char path[PATHS_MAX_BYTES];
+	auto_fd int fd = -1;
+
+	(void)snprintf(path, sizeof(path), PATHS_STATE "/%s/lock", name);
+	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	return fd >= 0 && fcntl(fd, F_OFD_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;
+}
+
+void state_release(struct state *s)
+{
+	s->lock_fd = fd_close(s->lock_fd);
+}
+
+void state_remove_gone(void)
+{
+	char path[PATHS_MAX_BYTES];
+	const struct dirent *entry;
+	DIR *dir = opendir(PATHS_STATE);
+
+	if (!dir)
+		return;
+	while ((entry = readdir(dir)))
+		if (strncmp(entry->d_name, STATE_GONE, sizeof(STATE_GONE) - 1) == 0 &&
+		    paths_join(path, sizeof(path), PATHS_STATE, entry->d_name) == 0)
+			(void)paths_remove_tree(path);
+	(void)closedir(dir);
 }
 
 void state_remove(struct state *s)

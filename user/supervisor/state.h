@@ -6,6 +6,7 @@
 #ifndef BRIDLE_SUPERVISOR_STATE_H
 #define BRIDLE_SUPERVISOR_STATE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -42,8 +43,17 @@ void state_facts_done(struct state_facts *facts);
 /* Makes the resolv.conf that the sandbox sees; path into out. 0 or -errno. */
 int state_write_resolv_conf(const struct state *s, const char *nameserver, char *out, size_t size);
 
-/* Makes the directory for the staged certificates, empty; path into out. 0 or -errno. */
-int state_make_certs_dir(const struct state *s, char *out, size_t size);
+/* Makes an empty directory for staged certificates; path into out. 0 or -errno. */
+int state_make_certs_dir(const struct state *s, const char *name, char *out, size_t size);
+
+/* Whether a living run holds the name. */
+bool state_is_held(const char *name);
+
+/* Gives the name back and leaves the directory. */
+void state_release(struct state *s);
+
+/* Removes what state_remove() of a killed process did not finish. */
+void state_remove_gone(void);
 
 /* Removes the directory and gives the name back. Fine when it is not held. */
 void state_remove(struct state *s);

@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Puts together the sealed file by which workers get their policy. */
+#ifndef BRIDLE_SUPERVISOR_SNAPSHOT_BUILD_H
+#define BRIDLE_SUPERVISOR_SNAPSHOT_BUILD_H
+
+struct netns;
+struct sandbox_options;
+
+#define SNAPSHOT_TRUST_MAX ((size_t)4 << 20) /* bytes of all certificates of tls.trust */
+
+/* A sealed memfd, owned by the caller, or -errno and reason. */
+int snapshot_build(const struct sandbox_options *options, const struct netns *netns, unsigned tier, char *reason);
+
+#endif

@@ -177,7 +177,8 @@ int masks_apply(const struct init_spec *spec, struct failure *reterr)
 		if (mask_directory(*m, reterr) < 0)
 			return -1;
 	for (size_t i = 0; i < ARRAY_SIZE(own_directories); i++)
-		if (stat(own_directories[i], &st) == 0 && mask_directory(own_directories[i], reterr) < 0)
+		/* without their aliases: our certificates and resolv.conf are mounted from one of them */
+		if (stat(own_directories[i], &st) == 0 && mount_empty(own_directories[i], reterr) < 0)
 			return -1;
 	return 0;
 }

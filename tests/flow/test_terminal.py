@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The terminal and job control are the command's own: seen from a real shell on a real pseudo-terminal."""
+import os
+import pty
+import re
+import select
+import signal
+import socket
+import subprocess
+import time
+
+import stage as st
+
+
+class Shell:
+    """An interactive bash on a terminal of its own."""
+
+    def __init__(self):
+        self.pid, self.fd = pty.fork()
+        if self.pid == 0:
+            os.environ.update(PS1="$ ", TERM="dumb", HISTFILE="/dev/null")
+            os.execvp("bash", ["bash", "--norc", "--noediting", "-i"])
+        self.seen = ""
+
+    def send(self, text):
+        os.write(self.fd, text.encode())
+
+    def wait_for(self, pattern, timeout=30):
+        """Until the pattern comes; what stood before it is forgotten."""
+        end = time.monotonic() + timeout
+        while not re.search(pattern, self.seen):
+            left = end - time.monotonic()
+            assert left > 0, f"no {pattern!r} in {self.seen!r}"
+            if select.select([self.fd], [], [], left)[0]:
+                self.seen += os.read(self.fd, 65536).decode(errors="replace")
+        match = re.search(pattern, self.seen)
+        self.seen = self.seen[match.end():]
+        return match
+
+    def close(self):
+        os.close(self.fd)
+        os.kill(self.pid, signal.SIGKILL)
+        os.waitpid(self.pid, 0)
+
+
+def command_line(stage, *command):
+    return " ".join([st.BRIDLE, "run", "--user", st.USER, "--policy", stage.policy(), "--audit",
+                     stage.dir + "/audit.jsonl", "--", *command])
+
+
+def test_stop_continue_and_interrupt(stage):
+    shell = Shell()
+    try:
+        shell.send(command_line(stage, "sh -c 'echo u''p; while :; do sleep 0.1; done'") + "\n")
+        shell.wait_for(r"\bup\r")
+        shell.send("\x1a")
+        shell.wait_for(r"Stopped")
+        shell.send("echo alive=$((6*7))\n")
+        shell.wait_for(r"alive=42")
+        shell.send("fg\n")
+        time.sleep(0.5)
+        shell.send("\x03")
+        time.sleep(0.2)
+        shell.send("echo status=$?.\n")
+        assert shell.wait_for(r"status=(\d+)\.").group(1) == "130"
+    finally:
+        shell.close()
+
+
+def test_interactive_shell_inside(stage):
+    shell = Shell()
+    try:
+        shell.send(command_line(stage, "bash --norc --noediting -i") + "\n")
+        time.sleep(0.2)
+        shell.send("echo inside=$((40+2)).$(tty)\n")
+        shell.wait_for(r"inside=42\./dev/pts/\d+")
+        shell.send("sleep 100\n")
+        time.sleep(0.5)
+        shell.send("\x1a")
+        shell.wait_for(r"Stopped")
+        shell.send("kill %1; wait; echo killed=$((1+1))\n")
+        shell.wait_for(r"killed=2")
+        shell.send("exit 5\n")
+        shell.send("echo status=$?.\n")
+        assert shell.wait_for(r"status=(\d+)\.").group(1) == "5"
+        # the terminal is the outer shell's again
+        shell.send("cat\n")
+        shell.send("echoed by cat\n")
+        shell.wait_for(r"echoed by cat\r\nechoed by cat")
+    finally:
+        shell.close()
+
+
+def test_nohup_is_inherited(stage):
+    """What the caller ignored, the command ignores; and nothing else."""
+    argv = command_line(stage, "grep", "-E", "'^Sig(Ign|Blk):'", "/proc/self/status")
+    plain = subprocess.run(["sh", "-c", argv], capture_output=True, text=True, check=False, preexec_fn=reset_signals)
+    assert plain.stdout.split() == ["SigBlk:", "0" * 16, "SigIgn:", "0" * 16], plain.stderr
+    ignoring = subprocess.run(["sh", "-c", "trap '' HUP; " + argv], capture_output=True, text=True, check=False,
+                              preexec_fn=reset_signals)
+    assert ignoring.stdout.split()[3] == "0" * 15 + "1", ignoring.stderr
+
+
+def reset_signals():
+    for number in range(1, 65):
+        try:
+            signal.signal(number, signal.SIG_DFL)
+        except (OSError, ValueError):
+            pass
+
+
+def test_unix_sockets_on_standard_descriptors_are_relayed(stage):
+    """Node gives its children unix stream sockets; inside they are pipes."""
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+    with subprocess.Popen(command_line(stage, "sh", "-c", "'readlink /proc/self/fd/0; cat; echo end >&2'"), shell=True,
+                          stdin=theirs, stdout=theirs, stderr=theirs) as run:
+        theirs.close()
+        ours.sendall(b"through\n")
+        ours.shutdown(socket.SHUT_WR)
+        seen = b""
+        while part := ours.recv(65536):
+            seen += part
+        assert run.wait(30) == 0, seen
+    lines = seen.decode().splitlines()
+    assert [x for x in lines if x.startswith("pipe:")] and "through" in lines and "end" in lines, lines
+
+
+def test_network_sockets_on_standard_descriptors_are_refused(stage):
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as s:
+        run = subprocess.run(command_line(stage, "true"), shell=True, stdin=s, capture_output=True, text=True, check=False)
+    assert run.returncode == 125 and "standard input is a socket" in run.stderr, run.stderr
+
+
+def test_working_directory_and_arguments(stage):
+    run = subprocess.run(command_line(stage, "/usr/bin/python3", "-c", "'import os,sys; print(os.getcwd(), sys.argv[1:])'", "-x", "--",
+                                      "''"),
+                         shell=True, cwd="/usr/share", capture_output=True, text=True, check=False)
+    assert run.stdout == "/usr/share ['-x', '--', '']\n", run.stderr

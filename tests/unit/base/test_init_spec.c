@@ -16,6 +16,7 @@
 static char *argv[] = { (char[]){ "sh" }, (char[]){ "-c" }, (char[]){ "" }, NULL };
 static char *envp[] = { (char[]){ "A=1" }, (char[]){ "PATH=/bin" }, NULL };
 static char *masks[] = { (char[]){ "/vault/secrets" }, NULL };
+static char cwd[] = "/home/a b", resolv_conf[] = "/run/r";
 static uint32_t groups[] = { 1000, 2000, 3000 };
 
 static struct init_spec sample(void)
@@ -23,13 +24,13 @@ static struct init_spec sample(void)
 	return (struct init_spec){
 		.argv = argv,
 		.envp = envp,
-		.cwd = (char[]){ "/home/a b" },
+		.cwd = cwd,
 		.uid = 1000,
 		.gid = 1001,
 		.groups = groups,
 		.n_groups = 3,
 		.masks = masks,
-		.resolv_conf = (char[]){ "/run/r" },
+		.resolv_conf = resolv_conf,
 		.stdio_is_tty = 5,
 		.ignored_signals = 1,
 		.blocked_signals = 1ULL << 63,

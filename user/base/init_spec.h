@@ -13,24 +13,24 @@
 #include "base/msg.h"
 
 #define INIT_CHANNEL_FD 3
-#define INIT_SPEC_FD 4
-#define INIT_SPEC_MAX ((size_t)8 << 20)
+#define INIT_SPEC_FD	4
+#define INIT_SPEC_MAX	((size_t)8 << 20)
 
 /* Lists are NULL-terminated. All strings borrowed when written; owned by the spec when read. */
 struct init_spec {
-	char **argv;         /* of the command; argv[0] is looked up in its PATH by init, as the user */
+	char **argv; /* of the command; argv[0] is looked up in its PATH by init, as the user */
 	char **envp;
 	char *cwd;
-	uint32_t uid, gid;   /* never 0 */
+	uint32_t uid, gid; /* never 0 */
 	uint32_t *groups;
 	uint32_t n_groups;
-	char **masks;        /* absolute directories to hide behind an empty read-only tmpfs */
-	char *certs_dir;     /* staged directory that replaces /etc/ssl/certs */
-	char *resolv_conf;   /* staged file that is bound over /etc/resolv.conf */
-	uint32_t stdio_is_tty; /* bit n: fd n is the caller's terminal */
+	char **masks;		  /* absolute directories to hide behind an empty read-only tmpfs */
+	char *certs_dir;	  /* staged directory that replaces /etc/ssl/certs */
+	char *resolv_conf;	  /* staged file that is bound over /etc/resolv.conf */
+	uint32_t stdio_is_tty;	  /* bit n: fd n is the caller's terminal */
 	uint64_t ignored_signals; /* bit n-1: the caller ignored signal n (nohup), so the command starts that way */
 	uint64_t blocked_signals; /* likewise, the caller's signal mask; 0 is what almost everybody has */
-	void *storage;       /* owned, one block, when read */
+	void *storage;		  /* owned, one block, when read */
 };
 
 /* A sealed memfd, close-on-exec, or -errno (-E2BIG). */
@@ -41,13 +41,13 @@ void init_spec_done(struct init_spec *spec);
 
 enum init_msg {
 	/* supervisor -> init */
-	INIT_GO = 1,      /* header only: policy and programs are in place; mount, drop, run */
-	INIT_SIGNAL,      /* struct init_signal: deliver to the command */
+	INIT_GO = 1, /* header only: policy and programs are in place; mount, drop, run */
+	INIT_SIGNAL, /* struct init_signal: deliver to the command */
 	/* init -> supervisor */
 	INIT_STARTED = 32, /* header only: the command was executed */
-	INIT_STOPPED,     /* struct init_signal: the command stopped by this signal */
-	INIT_EXITED,      /* struct init_exited: waitpid status of the command */
-	INIT_FAILED,      /* struct init_failed */
+	INIT_STOPPED,	   /* struct init_signal: the command stopped by this signal */
+	INIT_EXITED,	   /* struct init_exited: waitpid status of the command */
+	INIT_FAILED,	   /* struct init_failed */
 };
 
 struct init_signal {
@@ -63,7 +63,7 @@ struct init_exited {
 struct init_failed {
 	struct msg_header header;
 	int32_t exit_code; /* 125 ours, 126 found but not executable, 127 not found */
-	char text[512];    /* a sentence */
+	char text[512];	   /* a sentence */
 };
 
 #endif

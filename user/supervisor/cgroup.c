@@ -221,14 +221,6 @@ int cgroup_kill(const char *path)
 	return -ETIMEDOUT;
 }
 
-int cgroup_kill_worker(const struct cgroup *c)
-{
-	char path[PATHS_MAX_BYTES + 16];
-	int r = paths_join(path, sizeof(path), c->path, "worker");
-
-	return r < 0 ? r : cgroup_kill(path);
-}
-
 /* rmdir of a cgroup is EBUSY for a moment after its last process ended. */
 static int remove_one(const char *path)
 {
@@ -263,6 +255,17 @@ int cgroup_remove(const char *path)
 	}
 	(void)closedir(dir);
 	return r < 0 ? r : remove_one(path);
+}
+
+int cgroup_renew_worker(struct cgroup *c)
+{
+	char path[PATHS_MAX_BYTES + 16];
+	int r = paths_join(path, sizeof(path), c->path, "worker");
+
+	c->worker_fd = fd_close(c->worker_fd);
+	if (r == 0)
+		r = cgroup_remove(path);
+	return r < 0 ? r : open_one(c->path, "worker", &c->worker_fd, NULL);
 }
 
 void cgroup_done(struct cgroup *c)

@@ -36,8 +36,11 @@ int cgroup_make(const char *name, struct cgroup *ret, char *reason);
 /* SIGKILL for everything below the directory, and waits until it is empty. 0, -ETIMEDOUT or -errno. */
 int cgroup_kill(const char *path);
 
-/* Only what runs in the worker's cgroup. */
-int cgroup_kill_worker(const struct cgroup *c);
+/*
+ * Ends what runs in the worker's cgroup and makes that cgroup anew: Linux 6.18 kills everything that is cloned into a
+ * cgroup whose cgroup.kill was written once. 0 or -errno.
+ */
+int cgroup_renew_worker(struct cgroup *c);
 
 /* Kills and removes a sandbox's cgroups by path, with retries. 0 (also when they are not there) or -errno. */
 int cgroup_remove(const char *path);

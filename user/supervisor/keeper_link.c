@@ -140,6 +140,17 @@ static int handle_state(const struct keeper_state *m, size_t size, char *reason)
 	return 0;
 }
 
+static int describe_end(struct keeper_link *k, char *reason)
+{
+	char end[96] = "closed its channel";
+	int status;
+
+	loop_remove(k->loop, &k->io);
+	if (role_reap(&k->role, &status) == 0)
+		(void)role_describe_end(status, end, sizeof(end));
+	return reason_set(reason, -EPIPE, "the keeper %s; if it gave a reason, it is in a line of bridle-keeper", end);
+}
+
 /* One message. 0, or -errno and reason: the keeper is of no use any more. */
 static int receive(struct keeper_link *k, char *reason)
 {
@@ -150,7 +161,7 @@ static int receive(struct keeper_link *k, char *reason)
 	if (n == -EAGAIN || n == -EINTR)
 		return 0;
 	if (n == 0 || n == -ECONNRESET)
-		return reason_set(reason, -EPIPE, "the keeper ended; its own lines above say why");
+		return describe_end(k, reason);
 	if (n < 0)
 		return reason_set(reason, (int)n, "cannot hear the keeper: %s; report this as a defect of bridle",
 				  strerror((int)-n));

@@ -307,3 +307,12 @@ void role_end(struct role *r, unsigned timeout_ms)
 
 	(void)reap(r, timeout_ms, &status);
 }
+
+const char *role_describe_end(int status, char *out, size_t size)
+{
+	if (WIFSIGNALED(status))
+		(void)snprintf(out, size, "was ended by signal %d (%s)", WTERMSIG(status), strsignal(WTERMSIG(status)));
+	else
+		(void)snprintf(out, size, "ended with status %d", WEXITSTATUS(status));
+	return out;
+}

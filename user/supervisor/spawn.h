@@ -7,6 +7,7 @@
 #define BRIDLE_SUPERVISOR_SPAWN_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -38,6 +39,9 @@ int spawn_role(const struct spawn_options *options, struct role *ret, char *reas
 
 /* Closes the channel, waits up to timeout_ms for the role to end by itself, then SIGKILL. Reaps. Fine when none. */
 void role_end(struct role *r, unsigned timeout_ms);
+
+/* "was ended by signal 9 (Killed)", "ended with status 1" into out (cut); returns out. */
+const char *role_describe_end(int status, char *out, size_t size);
 
 /* waitpid status of a role whose channel closed: kills it if it still runs; -ECHILD when somebody else reaped it. */
 int role_reap(struct role *r, int *ret_status);

@@ -161,27 +161,27 @@ void workers_keeper_ready(struct workers *w)
 
 static void worker_ended(struct workers *w, int status)
 {
+	char end[96];
+
 	w->busy = false;
 	w->pid = 0;
 	if (WIFEXITED(status) && WEXITSTATUS(status) == 0) {
 		watch(w);
 		return;
 	}
-	if (WIFSIGNALED(status))
-		log_error("the worker was ended by signal %d (%s)", WTERMSIG(status), strsignal(WTERMSIG(status)));
-	else
-		log_error("the worker ended with status %d", WEXITSTATUS(status));
+	log_error("the worker %s", role_describe_end(status, end, sizeof(end)));
 	count_crash(w, "crashed");
 }
 
 static void zygote_lost(struct workers *w, const char *why)
 {
 	char reason[SANDBOX_REASON_MAX];
+	int r;
 
 	loop_remove(w->loop, &w->io);
 	role_end(&w->zygote, 0);
 	/* nobody waits for its worker any more */
-	(void)cgroup_kill_worker(w->cgroup);
+	r = cgroup_renew_worker(w->cgroup);
 	w->busy = false;
 	w->pid = 0;
 	if (w->failed)
@@ -191,7 +191,9 @@ static void zygote_lost(struct workers *w, const char *why)
 		return;
 	}
 	log_error("%s; it is started again", why);
-	if (zygote_spawn_role(w, reason) < 0)
+	if (r < 0)
+		workers_fail(w, "the worker's cgroup cannot be made again");
+	else if (zygote_spawn_role(w, reason) < 0)
 		workers_fail(w, reason);
 	else
 		watch(w);

@@ -25,7 +25,7 @@ struct workers {
 	struct loop *loop; /* borrowed, like all until uid */
 	struct netns *netns;
 	struct keeper_link *keeper;
-	const struct cgroup *cgroup;
+	struct cgroup *cgroup;
 	int audit_fd;
 	int snapshot_fd;
 	int flows_fd, denials_fd, counters_fd;

@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What a killed run left is found, told apart from what lives, and removed with its processes. Root. */
+#include "tests/lib/test.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "supervisor/cgroup.h"
+#include "supervisor/leftovers.h"
+#include "supervisor/sandbox.h"
+#include "supervisor/state.h"
+
+struct found {
+	const char *name;
+	unsigned calls;
+	struct leftover seen;
+};
+
+static void on_leftover(void *arg, const struct leftover *l)
+{
+	struct found *f = arg;
+
+	if (strcmp(l->name, f->name) != 0)
+		return;
+	f->calls++;
+	f->seen = *l;
+	f->seen.name = f->seen.policy = NULL;
+}
+
+/* A supervisor that is killed: a name, a cgroup with a process in it, a directory that it made. */
+static pid_t die_with(const char *name, char *made)
+{
+	struct state_facts facts = { .pid = 1, .started = 5, .made = { made }, .n_made = 1 };
+	char reason[SANDBOX_REASON_MAX];
+	struct cgroup c;
+	struct state s;
+	int fds[2], status;
+	pid_t sleeper = 0, pid;
+
+	assert_int_equal(pipe(fds), 0);
+	pid = fork();
+	if (pid == 0) {
+		if (state_take(name, &s, reason) < 0 || cgroup_make(name, &c, reason) < 0 || mkdir(made, 0700) < 0)
+			_exit(1);
+		sleeper = fork();
+		if (sleeper == 0) {
+			/* its own copy of the lock must not keep the name */
+			(void)close(s.lock_fd);
+			int fd = openat(c.sandbox_fd, "cgroup.procs", O_WRONLY);
+
+			if (fd < 0 || write(fd, "0", 1) != 1)
+				_exit(1);
+			(void)!write(fds[1], "x", 1);
+			for (;;)
+				(void)pause();
+		}
+		_exit(state_write(&s, &facts) < 0 || write(fds[1], &sleeper, sizeof(sleeper)) != sizeof(sleeper));
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+	char bytes[sizeof(pid_t) + 1];
+	size_t n = 0;
+	while (n < sizeof(bytes)) {
+		ssize_t r = read(fds[0], bytes + n, sizeof(bytes) - n);
+
+		assert_true(r > 0);
+		n += (size_t)r;
+	}
+	(void)close(fds[0]);
+	(void)close(fds[1]);
+	memcpy(&sleeper, bytes[0] == 'x' ? bytes + 1 : bytes, sizeof(sleeper));
+	return sleeper;
+}
+
+static void test_dead_run_is_removed(void **state)
+{
+	char reason[SANDBOX_REASON_MAX] = "", name[64], made[64], dir[PATHS_MAX_BYTES], cgroup[PATHS_MAX_BYTES];
+	struct found f = { .name = name };
+	pid_t sleeper;
+
+	(void)state;
+	if (geteuid() != 0)
+		skip();
+	(void)snprintf(name, sizeof(name), "unit-left-%d", getpid());
+	(void)snprintf(made, sizeof(made), "/tmp/bridle-left-%d", getpid());
+	sleeper = die_with(name, made);
+	assert_int_equal(leftovers_list(on_leftover, &f, reason), 0);
+	assert_int_equal(f.calls, 1);
+	assert_false(f.seen.running);
+	assert_true(f.seen.cgroup);
+	assert_false(f.seen.pinned);
+	assert_int_equal(f.seen.pid, 1);
+	assert_true(f.seen.started == 5);
+
+	f.calls = 0;
+	assert_true(leftovers_collect(on_leftover, &f, reason) >= 1);
+	assert_int_equal(f.calls, 1);
+	(void)snprintf(dir, sizeof(dir), PATHS_STATE "/%s", name);
+	assert_int_equal(access(dir, F_OK), -1);
+	assert_int_equal(cgroup_path(name, cgroup, sizeof(cgroup), reason), 0);
+	assert_int_equal(access(cgroup, F_OK), -1);
+	assert_int_equal(access(made, F_OK), -1);
+	/* its process is dead: gone, or a zombie that nobody has reaped */
+	char stat_path[64], stat_text[256] = "";
+	(void)snprintf(stat_path, sizeof(stat_path), "/proc/%d/stat", sleeper);
+	int fd = open(stat_path, O_RDONLY);
+	if (fd >= 0) {
+		assert_true(read(fd, stat_text, sizeof(stat_text) - 1) > 0);
+		assert_non_null(strstr(stat_text, ") Z "));
+		(void)close(fd);
+	}
+	f.calls = 0;
+	assert_int_equal(leftovers_list(on_leftover, &f, reason), 0);
+	assert_int_equal(f.calls, 0);
+}
+
+static void test_living_run_is_left_alone(void **state)
+{
+	char reason[SANDBOX_REASON_MAX] = "", name[64];
+	struct found f = { .name = name };
+	struct state s;
+	struct cgroup c;
+
+	(void)state;
+	if (geteuid() != 0)
+		skip();
+	(void)snprintf(name, sizeof(name), "unit-live-%d", getpid());
+	/* another process holds it: locks of one process are one's own */
+	assert_int_equal(state_take(name, &s, reason), 0);
+	assert_int_equal(cgroup_make(name, &c, reason), 0);
+	assert_int_equal(leftovers_list(on_leftover, &f, reason), 0);
+	assert_int_equal(f.calls, 1);
+	assert_true(f.seen.running);
+	f.calls = 0;
+	assert_true(leftovers_collect(on_leftover, &f, reason) >= 0);
+	assert_int_equal(f.calls, 0);
+	assert_int_equal(access(c.path, F_OK), 0);
+	assert_int_equal(access(s.dir, F_OK), 0);
+	assert_int_equal(cgroup_remove(c.path), 0);
+	cgroup_done(&c);
+	state_remove(&s);
+}
+
+/* a cgroup without a state directory (somebody emptied /run) is a leftover, too */
+static void test_bare_cgroup_is_removed(void **state)
+{
+	char reason[SANDBOX_REASON_MAX] = "", name[64];
+	struct found f = { .name = name };
+	struct cgroup c;
+
+	(void)state;
+	if (geteuid() != 0)
+		skip();
+	(void)snprintf(name, sizeof(name), "unit-bare-%d", getpid());
+	assert_int_equal(cgroup_make(name, &c, reason), 0);
+	assert_true(leftovers_collect(on_leftover, &f, reason) >= 1);
+	assert_int_equal(f.calls, 1);
+	assert_int_equal(access(c.path, F_OK), -1);
+	cgroup_done(&c);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_dead_run_is_removed),
+		cmocka_unit_test(test_living_run_is_left_alone),
+		cmocka_unit_test(test_bare_cgroup_is_removed),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -83,7 +83,8 @@ static int find_names(struct names *l, char *reason)
 				  "cannot look for runs in " PATHS_STATE ", " PATHS_PINS
 				  " and the cgroups: %s; be root",
 				  strerror(-r));
-	qsort(l->names, l->n, sizeof(*l->names), names_compare);
+	if (l->n > 1)
+		qsort(l->names, l->n, sizeof(*l->names), names_compare);
 	return 0;
 }
 

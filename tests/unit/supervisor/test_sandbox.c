@@ -476,6 +476,12 @@ static void test_root_is_refused(void **state)
 	policy_unref(options.policy);
 }
 
+static int remove_audit_dir(void **state)
+{
+	(void)state;
+	return geteuid() == 0 ? paths_remove_tree(AUDIT_DIR) : 0;
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
@@ -494,5 +500,5 @@ int main(int argc, char **argv)
 		return zygote_role();
 	if (strcmp(argv[0], "bridle-init") == 0)
 		return init_role();
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return cmocka_run_group_tests(tests, NULL, remove_audit_dir);
 }

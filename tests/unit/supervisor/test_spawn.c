@@ -51,7 +51,7 @@ static int open_fds(void)
 	int bits = 0;
 
 	while (dir && (e = readdir(dir))) {
-		int fd = atoi(e->d_name);
+		int fd = (int)strtol(e->d_name, NULL, 10);
 
 		if (e->d_name[0] != '.' && fd != dirfd(dir))
 			bits |= fd < 31 ? 1 << fd : 1 << 31;

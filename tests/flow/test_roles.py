@@ -21,7 +21,7 @@ def start(stage, name, policy):
 
 def status(pid):
     with open(f"/proc/{pid}/status", encoding="ascii") as f:
-        return dict(line.rstrip().split(":\t", 1) for line in f if ":\t" in line)
+        return dict(line.rstrip("\n").split(":\t", 1) for line in f if ":\t" in line)
 
 
 def roles(run):

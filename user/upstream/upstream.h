@@ -71,6 +71,8 @@ void upstream_update(struct upstream *leg, bool want_read);
 
 /* The server closed its side (cleanly: close_notify or FIN). Bytes may still be in upstream_in(). */
 bool upstream_eof(const struct upstream *leg);
+/* TLS ended without close_notify: a body that ends with the connection may have been cut. */
+bool upstream_truncated(const struct upstream *leg);
 /* 0, or what broke: WHY_upstream_closed, WHY_upstream_tls. */
 enum why upstream_error(const struct upstream *leg);
 

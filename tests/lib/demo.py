@@ -22,7 +22,7 @@ REFUSED = ("ECONNREFUSED", "EPERM", "EACCES", "EPROTONOSUPPORT", "EAFNOSUPPORT",
 EXPECT = {
     "GET merge requests": ("200", 1),
     "POST a note": ("201", 1),
-    "DELETE the project": ("403 method_not_allowed", 0),
+    "DELETE the project": ("403 path_not_allowed", 0),
     "POST with method-override header": ("201", 1),
     "POST with _method form field": ("403 method_override", 0),
     "own PRIVATE-TOKEN sent along": ("200", 1),
@@ -118,10 +118,10 @@ def search(stage, policy, responses, plant=None):
 
 def searches(report, stage, policy, lines):
     responses = [x["body"] for x in lines]
-    for plant in ("environment", "a process's arguments", "a file", "a response"):
+    for plant, place in (("environment", "environment PLANTED"), ("a process's arguments", "/proc/*/cmdline"),
+                         ("a file", "file /tmp/bridle-planted"), ("a response", "a response")):
         found = search(stage, policy, responses, plant)
-        report.line(bool(found) and "did not run" not in found[0], f"planted in {plant}", "found" if found else "MISSED",
-                    found[0] if found else "")
+        report.line(place in found, f"planted in {plant}", "found" if place in found else "MISSED", "; ".join(found))
     found = search(stage, policy, responses)
     report.line(not found, "the real secret", "found in " + found[0] if found else "not found anywhere")
 

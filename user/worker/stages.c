@@ -178,9 +178,12 @@ static void on_leg(void *arg, enum why why, struct upstream *leg, const char *de
 enum step stage_upstream(struct exchange *x)
 {
 	struct str credential = x->decision.credential ? str_of(x->decision.credential->name) : STR("");
-	int r = upstream_acquire(x->worker->upstreams, x->decision.route, &x->origin, credential, x->fresh, on_leg, x,
-				 &x->wait);
+	int r;
 
+	if (x->wait) /* the program sent more while the leg is made */
+		return STEP_WAIT;
+	r = upstream_acquire(x->worker->upstreams, x->decision.route, &x->origin, credential, x->fresh, on_leg, x,
+			     &x->wait);
 	return r < 0 ? exchange_refuse(x, r == -EBUSY ? WHY_overload : WHY_internal, NULL) : STEP_WAIT;
 }
 

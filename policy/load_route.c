@@ -56,7 +56,7 @@ static int parse_method(struct reader *r, struct json_object *value, const char 
 		*ret = method;
 		return 0;
 	}
-	for (i = 0; method[i] && i < HOST_MAX; i++) {
+	for (i = 0; i < HOST_MAX && method[i]; i++) {
 		char c = method[i];
 		bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
 

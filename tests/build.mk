@@ -2,8 +2,7 @@
 # Unit tests mirror the sources: tests/unit/<path>/test_<file>.c is one cmocka program, found by pattern. It links
 # with the libraries of UNIT_LIBS_<folder>, so that a test of one folder needs no other folder to compile.
 
-# user/upstream lacks the file that waits for a leg, so nothing that links it is built yet: no binary, no tests of cli and upstream.
-UNIT_SRCS := $(shell find tests/unit -name 'test_*.c' -not -path '*/cli/*' -not -path '*/upstream/*' 2>/dev/null)
+UNIT_SRCS := $(shell find tests/unit -name 'test_*.c' 2>/dev/null)
 UNIT_BINS := $(patsubst tests/unit/%.c,$(B)/unit/%,$(UNIT_SRCS))
 
 UNIT_LIBS_base     := base
@@ -43,20 +42,25 @@ unit-%:
 -include tests/fuzz/build.mk
 
 # Suites of `make check`, in order. Each ends with "NAME: N passed, N failed, N skipped".
-CHECKS := build-check unit unit-asan check-bpf
+CHECKS := build-check lint unit unit-asan check-bpf check-flow check-demo
 
-.PHONY: check build-check unit-asan
+.PHONY: check build-check unit-asan check-flow check-demo
 check: ## build twice and run every test (root)
 	$(Q)MAKE="$(MAKE)" scripts/check-all $(CHECKS)
 unit-asan:
 	$(Q)$(MAKE) --no-print-directory VARIANT=asan unit
-build-check: $(ROLE_LIBS) $(SERVICE_LIBS)
+build-check: all $(B)/launch
 	@echo "build-check: 1 passed, 0 failed, 0 skipped"
 
 # The launcher of the tests: everything of `run` but the private network namespace.
 $(B)/launch: $(B)/obj/tests/lib/launch.o $(filter-out $(B)/lib/libcli.a,$(ROLE_LIBS)) $(SERVICE_LIBS)
 	@echo "  LD    $@"
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $< -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(PKG_LIBS)
+
+check-flow: all $(B)/launch
+	$(Q)tests/flow/run
+check-demo: all $(B)/launch
+	$(Q)unshare --net --mount $(PYTHON) tests/lib/demo.py && echo "check-demo: 1 passed, 0 failed, 0 skipped"
 
 .PHONY: demo
 demo: all $(B)/launch ## show what bridle does (root)

@@ -14,9 +14,9 @@
 #include "base/str.h"
 #include "base/why.h"
 
-#define AUDIT_VERSION 1
+#define AUDIT_VERSION	 1
 #define AUDIT_RECORD_MAX ((size_t)16 * 1024)
-#define AUDIT_HASH_HEX 64
+#define AUDIT_HASH_HEX	 64
 
 struct audit;
 
@@ -24,7 +24,8 @@ struct audit;
  * fd: opened for appending, borrowed until audit_free(). writer: "worker" or "kernel". tier 1 or 2. chain_before
  * as in zygote_msg.h, NULL or empty when first. Writes the chain's first record. 0 or -errno.
  */
-int audit_new(int fd, struct str sandbox, const char *writer, unsigned tier, const char *chain_before, struct audit **ret);
+int audit_new(int fd, struct str sandbox, const char *writer, unsigned tier, const char *chain_before,
+	      struct audit **ret);
 struct audit *audit_free(struct audit *a);
 
 /* "chain-id last-hash" for the next chain's chain_before; lives as long as a. */
@@ -37,31 +38,31 @@ const char *audit_position(struct audit *a);
 int audit_find_position(int fd, const char *writer, char *out, size_t size);
 
 struct audit_record {
-	const char *kind;        /* "exchange", "connection", "kernel", "dns", "lost" */
+	const char *kind; /* "exchange", "connection", "kernel", "dns", "lost" */
 	struct str request_id;
-	uint32_t pid;            /* 0: unknown */
-	struct str exe;          /* name of the program's executable; empty: unknown */
-	struct str destination;  /* original, "10.77.0.2:443"; empty: unknown */
+	uint32_t pid;		/* 0: unknown */
+	struct str exe;		/* name of the program's executable; empty: unknown */
+	struct str destination; /* original, "10.77.0.2:443"; empty: unknown */
 	struct str sni;
 	struct str scheme;
-	struct str host;         /* canonical */
+	struct str host; /* canonical */
 	uint16_t port;
 	struct str method;
-	struct str path;         /* without query */
-	struct str query_keys;   /* comma-separated names, no values */
+	struct str path;       /* without query */
+	struct str query_keys; /* comma-separated names, no values */
 	struct str rule;
 	enum why why;
-	struct str credential;   /* name */
+	struct str credential; /* name */
 	uint32_t credential_generation;
-	unsigned status;         /* answered to the program; 0: none */
-	uint64_t bytes_in;       /* body bytes from the program */
-	uint64_t bytes_out;      /* body bytes to the program */
-	uint64_t duration_us;    /* of the whole exchange */
-	uint64_t upstream_us;    /* until upstream's head; 0: none */
+	unsigned status;      /* answered to the program; 0: none */
+	uint64_t bytes_in;    /* body bytes from the program */
+	uint64_t bytes_out;   /* body bytes to the program */
+	uint64_t duration_us; /* of the whole exchange */
+	uint64_t upstream_us; /* until upstream's head; 0: none */
 	uint64_t socket_cookie;
-	struct str policy;       /* generation */
-	uint64_t lost;           /* with kind "lost": how many */
-	struct str detail;       /* our own words */
+	struct str policy; /* generation */
+	uint64_t lost;	   /* with kind "lost": how many */
+	struct str detail; /* our own words */
 };
 
 /* 0, or -errno: nothing (or a part that audit_verify reports) was written; the caller refuses the exchange (WHY_audit_unavailable). */

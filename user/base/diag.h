@@ -7,7 +7,7 @@
 
 struct diag {
 	char file[256];
-	unsigned line;   /* from 1; 0 when the place is the whole file */
+	unsigned line;	 /* from 1; 0 when the place is the whole file */
 	unsigned column; /* from 1, in bytes */
 	char text[DIAG_TEXT_MAX];
 };

@@ -14,7 +14,7 @@
 struct loop;
 
 struct io {
-	int fd;          /* borrowed: the loop never closes it */
+	int fd;		 /* borrowed: the loop never closes it */
 	uint32_t events; /* EPOLLIN, EPOLLOUT, EPOLLEXCLUSIVE, …; level-triggered; 0 = only errors */
 	void (*ready)(struct io *io, uint32_t revents);
 	bool added;
@@ -22,7 +22,7 @@ struct io {
 
 struct timer {
 	uint64_t due_ms; /* loop_now_ms() time */
-	size_t slot;     /* 1-based place in the heap; 0 = not set */
+	size_t slot;	 /* 1-based place in the heap; 0 = not set */
 	void (*fire)(struct timer *t);
 };
 

@@ -11,7 +11,7 @@
 #include <stdint.h>
 
 #define MSG_SIZE_MAX (64 * 1024)
-#define MSG_FDS_MAX 16
+#define MSG_FDS_MAX  16
 
 struct msg_header {
 	uint32_t type; /* an enum of the channel */

@@ -16,13 +16,13 @@
 struct snapshot {
 	struct str policy_file; /* name for messages */
 	struct str policy_text;
-	struct str trust_pem;   /* concatenated PEM, perhaps empty */
-	struct str sandbox;     /* its name */
-	uint64_t netns_cookie;  /* of the sandbox's network namespace: part of the flow key */
+	struct str trust_pem;				/* concatenated PEM, perhaps empty */
+	struct str sandbox;				/* its name */
+	uint64_t netns_cookie;				/* of the sandbox's network namespace: part of the flow key */
 	uint16_t proxy_ports[SNAPSHOT_PROXY_PORTS_MAX]; /* of the caller's proxy variables; 0 ends the list */
-	uint16_t listen_port[2]; /* of our TCP listeners: IPv4, IPv6 */
-	uint32_t tier;           /* 1 or 2: named in audit records */
-	void *map;               /* set by snapshot_map(): owned */
+	uint16_t listen_port[2];			/* of our TCP listeners: IPv4, IPv6 */
+	uint32_t tier;					/* 1 or 2: named in audit records */
+	void *map;					/* set by snapshot_map(): owned */
 	size_t map_size;
 };
 

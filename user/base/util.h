@@ -9,25 +9,24 @@
 #include <unistd.h>
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
-#define MIN(a, b) ((a) < (b) ? (a) : (b))
-#define MAX(a, b) ((a) > (b) ? (a) : (b))
+#define MIN(a, b)     ((a) < (b) ? (a) : (b))
+#define MAX(a, b)     ((a) > (b) ? (a) : (b))
 
-#define container_of(ptr, type, member) \
-	((type *)(void *)((char *)(ptr) - offsetof(type, member)))
+#define container_of(ptr, type, member) ((type *)(void *)((char *)(ptr)-offsetof(type, member)))
 
 /* Hands an owned pointer on: the variable is NULL afterwards, so its cleanup does nothing. */
-#define TAKE(var)                                \
-	__extension__({                          \
-		__typeof__(var) taken_ = (var);  \
-		(var) = NULL;                    \
-		taken_;                          \
+#define TAKE(var)                               \
+	__extension__({                         \
+		__typeof__(var) taken_ = (var); \
+		(var) = NULL;                   \
+		taken_;                         \
 	})
 
-#define TAKE_FD(var)                  \
-	__extension__({               \
-		int taken_ = (var);   \
-		(var) = -1;           \
-		taken_;               \
+#define TAKE_FD(var)                \
+	__extension__({             \
+		int taken_ = (var); \
+		(var) = -1;         \
+		taken_;             \
 	})
 
 static inline void cleanup_free_(void *p)
@@ -50,15 +49,15 @@ static inline void cleanup_file_(FILE **f)
 }
 
 #define auto_free __attribute__((cleanup(cleanup_free_)))
-#define auto_fd __attribute__((cleanup(cleanup_fd_)))
+#define auto_fd	  __attribute__((cleanup(cleanup_fd_)))
 #define auto_file __attribute__((cleanup(cleanup_file_)))
 
 /* Defines cleanup_<name>_ for a destructor that takes NULL; use as auto_of(name) struct name *x = NULL; */
-#define DEFINE_CLEANUP(type, func)                      \
-	static inline void cleanup_##func##_(type **p)  \
-	{                                               \
-		if (*p)                                 \
-			func(*p);                       \
+#define DEFINE_CLEANUP(type, func)                     \
+	static inline void cleanup_##func##_(type **p) \
+	{                                              \
+		if (*p)                                \
+			func(*p);                      \
 	}
 #define auto_of(func) __attribute__((cleanup(cleanup_##func##_)))
 

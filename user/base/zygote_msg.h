@@ -9,31 +9,31 @@
 
 enum zygote_msg {
 	ZYGOTE_SPAWN = 1, /* supervisor: struct zygote_spawn + ZYGOTE_FDS descriptors */
-	ZYGOTE_SPAWNED,   /* zygote: struct zygote_spawned */
-	ZYGOTE_EXITED,    /* zygote: struct zygote_exited */
+	ZYGOTE_SPAWNED,	  /* zygote: struct zygote_spawned */
+	ZYGOTE_EXITED,	  /* zygote: struct zygote_exited */
 };
 
 /* Descriptors of ZYGOTE_SPAWN, in this order. */
 enum zygote_fd {
 	ZYGOTE_FD_TCP4 = 0, /* listeners in the sandbox's network namespace, non-blocking */
 	ZYGOTE_FD_TCP6,
-	ZYGOTE_FD_DNS4,     /* UDP */
+	ZYGOTE_FD_DNS4, /* UDP */
 	ZYGOTE_FD_DNS6,
 	ZYGOTE_FD_KEEPER,   /* the worker's channel */
-	ZYGOTE_FD_LOG,      /* write end of a pipe: the worker's 1 and 2 */
+	ZYGOTE_FD_LOG,	    /* write end of a pipe: the worker's 1 and 2 */
 	ZYGOTE_FD_FLOWS,    /* map, BPF_F_RDONLY */
 	ZYGOTE_FD_DENIALS,  /* this sandbox's own map */
 	ZYGOTE_FD_COUNTERS, /* this sandbox's own map */
 	ZYGOTE_FD_AUDIT,    /* O_APPEND */
 	ZYGOTE_FD_SNAPSHOT, /* base/snapshot.h */
-	ZYGOTE_FD_CGROUP,   /* directory of the worker's own cgroup: the zygote clones into it, the worker does not keep it */
+	ZYGOTE_FD_CGROUP, /* directory of the worker's own cgroup: the zygote clones into it, the worker does not keep it */
 	ZYGOTE_FDS
 };
 
 struct zygote_spawn {
 	struct msg_header header;
-	uint32_t id;  /* echoed */
-	uint32_t uid; /* the worker's own; also its gid */
+	uint32_t id;	       /* echoed */
+	uint32_t uid;	       /* the worker's own; also its gid */
 	char chain_before[96]; /* id and last hash of the chain before in the same file, for the audit; empty: first */
 };
 

@@ -34,7 +34,7 @@ int ca_certificate(const struct ca *ca, unsigned char **ret, size_t *ret_size);
  * AKI copied from the CA's SKI, own SKI, positive random serial, -48 h to +7 days and never beyond the CA.
  * *ret is allocated DER; free() it. -EINVAL for a name that is neither or a key of another kind.
  */
-int ca_sign_leaf(const struct ca *ca, struct str name, const unsigned char *spki, size_t spki_size,
-		 unsigned char **ret, size_t *ret_size);
+int ca_sign_leaf(const struct ca *ca, struct str name, const unsigned char *spki, size_t spki_size, unsigned char **ret,
+		 size_t *ret_size);
 
 #endif

@@ -7,8 +7,8 @@
 #ifndef BRIDLE_TLS_CLIENT_H
 #define BRIDLE_TLS_CLIENT_H
 
-#include <stddef.h>
 #include <openssl/ssl.h>
+#include <stddef.h>
 
 #include "base/str.h"
 #include "base/why.h"

@@ -8,15 +8,15 @@
 #ifndef BRIDLE_TLS_SERVER_H
 #define BRIDLE_TLS_SERVER_H
 
+#include <openssl/ssl.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <openssl/ssl.h>
 
 #include "base/str.h"
 #include "base/why.h"
 
-#define TLS_LEAVES_MAX 2048
+#define TLS_LEAVES_MAX	  2048
 #define TLS_LEAF_WAIT_MAX 256 /* names asked of the keeper and not answered */
 
 struct tls_server;

@@ -349,8 +349,8 @@ static int start_tls(struct upstream *leg, const struct host *name)
 	leg->ssl = tls_client_ssl(leg->u->tls, host_str(name), str_of(rest + 3));
 	if (!leg->ssl || !SSL_set_fd(leg->ssl, leg->fd))
 		return -ENOMEM;
-	SSL_set_mode(leg->ssl, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
-				       SSL_MODE_RELEASE_BUFFERS);
+	SSL_set_mode(leg->ssl,
+		     SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_RELEASE_BUFFERS);
 	SSL_set_connect_state(leg->ssl);
 	return 0;
 }

@@ -13,23 +13,23 @@
 #include "upstream/node.h"
 #include "upstream/upstream.h"
 
-#define LEG_BUFFER_MAX ((size_t)64 * 1024)
-#define LEG_READ_FIRST ((size_t)4 * 1024)
-#define LEG_READ_MORE ((size_t)16 * 1024) /* one TLS record */
+#define LEG_BUFFER_MAX		  ((size_t)64 * 1024)
+#define LEG_READ_FIRST		  ((size_t)4 * 1024)
+#define LEG_READ_MORE		  ((size_t)16 * 1024) /* one TLS record */
 #define UPSTREAM_IDLE_PER_KEY_MAX 8
-#define UPSTREAM_CREDENTIAL_MAX 255 /* bytes of a credential's name */
-#define LEG_ADDRESS_TEXT_MAX 64
+#define UPSTREAM_CREDENTIAL_MAX	  255 /* bytes of a credential's name */
+#define LEG_ADDRESS_TEXT_MAX	  64
 
 enum leg_state { LEG_CONNECTING = 0, LEG_HANDSHAKE, LEG_OPEN, LEG_IDLE };
 
 struct upstream {
-	struct upstreams *u; /* borrowed */
+	struct upstreams *u;	      /* borrowed */
 	struct upstream *prev, *next; /* in u->active or u->idle */
-	struct upstream_wait *wait; /* borrowed; who makes it, until it is open */
+	struct upstream_wait *wait;   /* borrowed; who makes it, until it is open */
 	enum leg_state state;
 	char *key; /* owned: "https://host:port|credential" */
 	char address[LEG_ADDRESS_TEXT_MAX];
-	int fd; /* owned */
+	int fd;	  /* owned */
 	SSL *ssl; /* owned; NULL: plain http */
 	struct io io;
 	struct timer idle;
@@ -40,21 +40,21 @@ struct upstream {
 	enum why error; /* 0: none */
 	bool want_read;
 	bool eof;
-	bool truncated;  /* TLS ended without close_notify */
-	bool read_done;  /* nothing more can be read */
+	bool truncated;	 /* TLS ended without close_notify */
+	bool read_done;	 /* nothing more can be read */
 	bool write_done; /* nothing more can be written */
 	bool read_wants_write, write_wants_read;
 	bool pooled, forgotten;
 };
 
 struct upstreams {
-	struct loop *loop;         /* borrowed */
-	struct policy *policy;     /* borrowed */
+	struct loop *loop;	   /* borrowed */
+	struct policy *policy;	   /* borrowed */
 	struct resolver *resolver; /* borrowed */
-	struct tls_client *tls;    /* borrowed */
+	struct tls_client *tls;	   /* borrowed */
 	struct node node;
 	struct upstream *active;     /* being made or in use: the owner's */
-	struct upstream *idle;       /* owned; the last used first */
+	struct upstream *idle;	     /* owned; the last used first */
 	struct upstream_wait *waits; /* owned */
 	size_t n_idle;
 	size_t n_waits;

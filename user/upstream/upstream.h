@@ -21,20 +21,20 @@ struct policy_route;
 struct resolver;
 struct tls_client;
 struct upstreams;
-struct upstream;       /* a leg, connected */
-struct upstream_wait;  /* a leg that is being made */
+struct upstream;      /* a leg, connected */
+struct upstream_wait; /* a leg that is being made */
 
 #define UPSTREAM_CONNECTING_MAX 128
-#define UPSTREAM_IDLE_MAX 64          /* in all; per key 8 */
-#define UPSTREAM_IDLE_MS 60000
-#define UPSTREAM_CONNECT_MS 10000     /* one address, TCP and TLS */
-#define UPSTREAM_TOTAL_MS 20000       /* all addresses */
+#define UPSTREAM_IDLE_MAX	64 /* in all; per key 8 */
+#define UPSTREAM_IDLE_MS	60000
+#define UPSTREAM_CONNECT_MS	10000 /* one address, TCP and TLS */
+#define UPSTREAM_TOTAL_MS	20000 /* all addresses */
 
 struct upstreams_options {
 	struct loop *loop;
-	struct policy *policy;       /* borrowed */
-	struct resolver *resolver;   /* borrowed */
-	struct tls_client *tls;      /* borrowed */
+	struct policy *policy;	   /* borrowed */
+	struct resolver *resolver; /* borrowed */
+	struct tls_client *tls;	   /* borrowed */
 };
 int upstreams_new(const struct upstreams_options *options, struct upstreams **ret);
 struct upstreams *upstreams_free(struct upstreams *u); /* closes idle legs */

@@ -82,7 +82,7 @@ static int allow_sockets(scmp_filter_ctx filter)
 	for (int f = 0; f < 2; f++) {
 		for (int t = 0; t < 2 && r == 0; t++)
 			r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(socket), 2,
-					     SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)families[f]),
+					     SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)families[f], 0),
 					     SCMP_A1(SCMP_CMP_MASKED_EQ, 0xf, (scmp_datum_t)types[t]));
 	}
 	if (r == 0) /* libraries that ask for anything else are told so, not killed */
@@ -97,7 +97,7 @@ static int allow_bpf(scmp_filter_ctx filter)
 
 	for (int i = 0; i < 2 && r == 0; i++)
 		r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(bpf), 1,
-				     SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)commands[i]));
+				     SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)commands[i], 0));
 	return r;
 }
 

@@ -149,7 +149,9 @@ static enum why relay_response_body(struct exchange *x)
 			break;
 	}
 	if (!x->response_body.done && buf_len(in) == 0 && upstream_eof(x->leg))
-		return !upstream_truncated(x->leg) && h1_body_eof(&x->response_body) == WHY_allowed ? finish_response(x) : WHY_upstream_closed;
+		return !upstream_truncated(x->leg) && h1_body_eof(&x->response_body) == WHY_allowed
+			       ? finish_response(x)
+			       : WHY_upstream_closed;
 	return x->response_body.done && !x->response_done ? finish_response(x) : WHY_allowed;
 }
 

@@ -35,6 +35,7 @@ static const struct known_range known_ranges[] = {
 	{ "fec0::/10", RANGE_NEVER },
 	{ "ff00::/8", RANGE_NEVER },
 	{ "fd00:ec2::254/128", RANGE_NEVER },
+	{ "fd20:ce::254/128", RANGE_NEVER },
 	{ "2001:db8::/32", RANGE_NEVER },
 	{ "100::/64", RANGE_NEVER },
 	{ "10.0.0.0/8", RANGE_PRIVATE },

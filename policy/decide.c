@@ -85,27 +85,55 @@ static bool query_is_allowed(const struct policy_rule *rule, struct str query)
 	return true;
 }
 
-/* _method in any spelling that a form decoder takes: "_method", "%5Fmethod", "_method[]", "_method[x]". */
+/* Decodes %XX once, in place of the loops of key_is(): out has n bytes at most size. '+' is a space. */
+static size_t decode_key(struct str key, char *out, size_t size)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < key.n && n < size; i++) {
+		char c = key.p[i] == '+' ? ' ' : key.p[i];
+
+		if (c == '%' && i + 2 < key.n && hex_value(key.p[i + 1]) >= 0 && hex_value(key.p[i + 2]) >= 0) {
+			c = (char)(hex_value(key.p[i + 1]) * 16 + hex_value(key.p[i + 2]));
+			i += 2;
+		}
+		if (n == 0 && (c == ' ' || c == '\t' || c == '\r' || c == '\n' || c == '\v' || c == '\f' || c == '\0'))
+			continue; /* Rack and PHP drop white space before a key */
+		out[n++] = ascii_lower(c);
+	}
+	return n;
+}
+
+/*
+ * _method in any spelling that a form decoder takes: "%5Fmethod", "_method[]", with white space in front, cut at a
+ * NUL, and ".method", which PHP reads as "_method".
+ */
 static bool query_overrides(struct str query)
 {
+	static const char want[] = { 'm', 'e', 't', 'h', 'o', 'd' };
 	struct str key;
+	char out[8];
 
 	while (next_key(&query, &key)) {
-		struct str whole = key;
+		size_t n = decode_key(key, out, sizeof(out));
 
-		for (size_t i = 0; i < key.n; i++) {
-			bool encoded = key.p[i] == '%' && i + 2 < key.n && key.p[i + 1] == '5' &&
-				       ascii_lower(key.p[i + 2]) == 'b';
-
-			if (key.p[i] == '[' || encoded) {
-				key.n = i;
-				break;
-			}
-		}
-		if (key_is(key, STR("_method")) || key_is(whole, STR("_method")))
+		if (n < 7 || !strchr("_. [", out[0]) || memcmp(out + 1, want, sizeof(want)) != 0)
+			continue;
+		if (n == 7 || out[7] == '[' || out[7] == '\0' || out[7] == ' ')
 			return true;
 	}
 	return false;
+}
+
+/* A total order over paths and methods, so that the order of rows means nothing: longer path, its bytes, exact method. */
+static bool is_more_exact(const struct policy_rule *a, const struct policy_rule *b)
+{
+	size_t n = strlen(a->path), m = strlen(b->path);
+	int r = n == m ? strcmp(a->path, b->path) : 0;
+
+	if (n != m)
+		return n > m;
+	return r != 0 ? r < 0 : a->method[0] != '*' && b->method[0] == '*';
 }
 
 static bool on_rule(void *arg, const struct policy_rule *rule)
@@ -113,7 +141,8 @@ static bool on_rule(void *arg, const struct policy_rule *rule)
 	struct match *m = arg;
 	const struct policy_request *request = m->request;
 
-	if (request->path->has_empty_segment && !rule->pattern.has_empty_segment)
+	/* the opt-in is for allow rules: a deny rule holds for "//" too */
+	if (!rule->is_deny && request->path->has_empty_segment && !rule->pattern.has_empty_segment)
 		return true;
 	if (!method_matches(rule->method, request->method)) {
 		if (!rule->is_deny)
@@ -123,8 +152,8 @@ static bool on_rule(void *arg, const struct policy_rule *rule)
 		return false;
 	} else if (!query_is_allowed(rule, request->query)) {
 		m->other_query = rule;
-	} else if (!m->allow || strlen(rule->path) > strlen(m->allow->path) || rule->method[0] != '*') {
-		m->allow = rule; /* the more exact one carries flags and credential */
+	} else if (!m->allow || is_more_exact(rule, m->allow)) {
+		m->allow = rule; /* carries flags and credential */
 	}
 	return true;
 }
@@ -202,8 +231,11 @@ static enum why decide(const struct policy *p, const struct policy_request *requ
 	} else {
 		why = decide_rules(request, d);
 	}
-	if (d->credential && !covers(d->credential, request->path))
+	if (d->credential && !covers(d->credential, request->path)) {
+		if (d->rule && d->rule->credential_name)
+			return WHY_path_not_allowed; /* refuse: the rule asks for a credential that does not reach there */
 		d->credential = NULL;
+	}
 	return why == WHY_allowed ? check_flags(request, d) : why;
 }
 

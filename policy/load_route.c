@@ -242,8 +242,8 @@ static int parse_entry(struct reader *r, struct json_object *entry, struct polic
 
 static bool same_route(const struct policy_route *a, const struct policy_route *b)
 {
-	return a->origin.scheme == b->origin.scheme && a->origin.port == b->origin.port &&
-	       a->is_wildcard == b->is_wildcard && str_eq(host_str(&a->origin.host), host_str(&b->origin.host));
+	return a->origin.port == b->origin.port && a->is_wildcard == b->is_wildcard &&
+	       str_eq(host_str(&a->origin.host), host_str(&b->origin.host));
 }
 
 static int load_entries(struct reader *r, struct json_object *list)

@@ -13,16 +13,18 @@ static struct policy_route *route_of(struct policy *p, const struct policy_origi
 	for (size_t i = 0; i < p->n_routes; i++) {
 		struct policy_route *route = &p->routes[i];
 
-		if (!route->is_wildcard && route->origin.scheme == origin->scheme &&
-		    route->origin.port == origin->port &&
+		if (!route->is_wildcard && route->origin.port == origin->port &&
 		    str_eq(host_str(&route->origin.host), host_str(&origin->host)))
 			return route;
 	}
 	return NULL;
 }
 
-static int bind_credential(struct policy *p, const struct policy_credential *c)
+#define fail_at(r, line, column, ...) diag_set((r)->reterr, (r)->file, (line), (column) ? (column) : 1, __VA_ARGS__)
+
+static int bind_credential(struct reader *r, const struct policy_credential *c)
 {
+	struct policy *p = r->policy;
 	struct policy_route *route = route_of(p, &c->origin);
 
 	if (!route) {
@@ -31,6 +33,11 @@ static int bind_credential(struct policy *p, const struct policy_credential *c)
 		route->is_upstream = true;
 		route->line = c->line;
 	}
+	if (route->origin.scheme != c->origin.scheme)
+		return fail_at(
+			r, route->line, route->column,
+			"this entry is plain http, but the upstream of \"%s\" is https on the same host and port",
+			c->name);
 	if (!route->credentials)
 		route->credentials = pool_alloc(&p->pool, POLICY_CREDENTIALS_MAX * sizeof(*route->credentials));
 	if (!route->credentials)
@@ -38,8 +45,6 @@ static int bind_credential(struct policy *p, const struct policy_credential *c)
 	route->credentials[route->n_credentials++] = c;
 	return 0;
 }
-
-#define fail_at(r, line, column, ...) diag_set((r)->reterr, (r)->file, (line), (column) ? (column) : 1, __VA_ARGS__)
 
 /* A route made of credentials alone: one rule for each, "any method below its prefix". */
 static int make_upstream_rules(struct reader *r, struct policy_route *route)
@@ -118,6 +123,15 @@ static int bind_rules(struct reader *r, struct policy_route *route)
 		} else if (!rule->is_deny && route->n_credentials == 1) {
 			rule->credential = route->credentials[0];
 		}
+		for (size_t k = 0; k < i && route->n_credentials > 1; k++) {
+			const struct policy_rule *other = &route->rules[k];
+
+			if (!rule->is_deny && !other->is_deny && rule->credential != other->credential &&
+			    strcmp(rule->path, other->path) == 0 && strcmp(rule->method, other->method) == 0)
+				return fail_at(r, rule->line, rule->column,
+					       "the row in line %u has the same method and path and another credential",
+					       other->line);
+		}
 	}
 	return 0;
 }
@@ -132,7 +146,7 @@ int load_bind(struct reader *r)
 	if (!p->routes)
 		return -ENOMEM;
 	for (size_t i = 0; i < p->n_credentials && e == 0; i++)
-		e = bind_credential(p, &p->credentials[i]);
+		e = bind_credential(r, &p->credentials[i]);
 	for (size_t i = 0; i < p->n_routes && e == 0; i++) {
 		struct policy_route *route = &p->routes[i];
 

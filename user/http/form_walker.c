@@ -39,8 +39,17 @@ static void forget(struct form_walker *w)
 
 static void end_key(struct form_walker *w)
 {
-	if (!w->in_value && w->key_len == METHOD_LEN && window_ends(w, STR(METHOD_KEY)))
+	char first = w->window[sizeof(w->window) - METHOD_LEN];
+
+	/* PHP reads '.', ' ' and '[' in a name as '_' */
+	if (!w->in_value && w->key_len == METHOD_LEN && window_ends(w, STR("method")) && memchr("_. [", first, 4))
 		w->found = true;
+}
+
+/* What Rack and PHP drop before a name. */
+static bool is_blank(char c)
+{
+	return c == ' ' || c == '+' || (c >= '\t' && c <= '\r') || c == '\0';
 }
 
 /* decoded: c came out of a %XX, so it separates nothing but '[' still begins an index. */
@@ -50,11 +59,12 @@ static void in_urlencoded(struct form_walker *w, char c, bool decoded)
 		end_key(w);
 		forget(w);
 		w->in_value = false;
-	} else if (!w->in_value && ((!decoded && c == '=') || c == '[')) {
+	} else if (!w->in_value && ((!decoded && c == '=') || (c == '[' && w->key_len > 0) ||
+				    (c == '\0' && w->key_len > 0))) { /* some readers cut a name at NUL */
 		end_key(w);
 		w->in_value = true;
-	} else if (!w->in_value && !(w->key_len == 0 && (c == ' ' || c == '+'))) {
-		push(w, c); /* leading spaces are dropped by some readers */
+	} else if (!w->in_value && !(w->key_len == 0 && is_blank(c))) {
+		push(w, c);
 	}
 }
 

@@ -263,6 +263,7 @@ static void test_role_dies_with_its_parent(void **state)
 			(void)pause();
 	}
 	assert_int_equal(read(fds[0], &child, sizeof(child)), sizeof(child));
+	assert_int_equal(kill(child, SIGSTOP), 0); /* else it may hear its channel close first, and end by itself */
 	assert_int_equal(kill(parent, SIGKILL), 0);
 	assert_int_equal(waitpid(parent, &status, 0), parent);
 	assert_int_equal(waitpid(child, &status, 0), child);

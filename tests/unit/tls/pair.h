@@ -3,6 +3,7 @@
 #ifndef BRIDLE_TESTS_TLS_PAIR_H
 #define BRIDLE_TESTS_TLS_PAIR_H
 
+#include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <stdbool.h>
 

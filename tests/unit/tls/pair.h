@@ -3,6 +3,8 @@
 #ifndef BRIDLE_TESTS_TLS_PAIR_H
 #define BRIDLE_TESTS_TLS_PAIR_H
 
+#include "tests/lib/test.h"
+
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <stdbool.h>

@@ -79,7 +79,7 @@ def test_interactive_shell_inside(stage):
         time.sleep(0.5)
         shell.send("\x1a")
         shell.wait_for(r"Stopped")
-        shell.send("kill -KILL %1; wait; echo killed=$((1+1))\n")
+        shell.send("kill -KILL %1; disown -a; echo killed=$((1+1))\n")
         shell.wait_for(r"killed=2")
         shell.send("exit 5\n")
         shell.send("echo status=$?.\n")

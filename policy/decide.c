@@ -3,6 +3,7 @@
  * The decision. Default deny: no route, no rule, an unknown key of the future all refuse. Inside an entry deny beats
  * allow, and the order of rules means nothing. Allocates nothing.
  */
+#include "base/percent.h"
 #include "policy/model.h"
 
 struct match {
@@ -25,14 +26,6 @@ static bool method_matches(const char *pattern, struct str method)
 	return strcmp(pattern, "*") == 0 || str_eq(str_of(pattern), method);
 }
 
-static int hex_value(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	c = ascii_lower(c);
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 /* Whether a key as written in a query decodes to `want`, reading '+' as a space as form decoders do. */
 static bool key_is(struct str key, struct str want)
 {
@@ -41,8 +34,8 @@ static bool key_is(struct str key, struct str want)
 	for (size_t i = 0; i < key.n; i++, k++) {
 		char c = key.p[i] == '+' ? ' ' : key.p[i];
 
-		if (c == '%' && i + 2 < key.n && hex_value(key.p[i + 1]) >= 0 && hex_value(key.p[i + 2]) >= 0) {
-			c = (char)(hex_value(key.p[i + 1]) * 16 + hex_value(key.p[i + 2]));
+		if (percent_byte(str_from(key, i)) >= 0) {
+			c = (char)percent_byte(str_from(key, i));
 			i += 2;
 		}
 		if (k >= want.n || c != want.p[k])
@@ -93,8 +86,8 @@ static size_t decode_key(struct str key, char *out, size_t size)
 	for (size_t i = 0; i < key.n && n < size; i++) {
 		char c = key.p[i] == '+' ? ' ' : key.p[i];
 
-		if (c == '%' && i + 2 < key.n && hex_value(key.p[i + 1]) >= 0 && hex_value(key.p[i + 2]) >= 0) {
-			c = (char)(hex_value(key.p[i + 1]) * 16 + hex_value(key.p[i + 2]));
+		if (percent_byte(str_from(key, i)) >= 0) {
+			c = (char)percent_byte(str_from(key, i));
 			i += 2;
 		}
 		if (n == 0 && (c == ' ' || c == '\t' || c == '\r' || c == '\n' || c == '\v' || c == '\f' || c == '\0'))

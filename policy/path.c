@@ -6,32 +6,13 @@
  */
 #include "policy/policy.h"
 
+#include "base/percent.h"
 #include "base/utf8.h"
-
-static int hex_value(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	c = ascii_lower(c);
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
 
 static bool is_unreserved(unsigned char c)
 {
 	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '.' ||
 	       c == '_' || c == '~';
-}
-
-/* The byte that %XX at the start of s stands for, or -1. */
-static int escape_value(struct str s)
-{
-	int high, low;
-
-	if (s.n < 3 || s.p[0] != '%')
-		return -1;
-	high = hex_value(s.p[1]);
-	low = hex_value(s.p[2]);
-	return high < 0 || low < 0 ? -1 : high * 16 + low;
 }
 
 /* "." or "..", alone or before a ';' (path parameters), or between encoded slashes and backslashes. */
@@ -67,7 +48,7 @@ static bool is_dot_segment(struct str segment, char *scratch)
 			return true;
 		changed = false;
 		for (size_t i = 0; i < s.n;) {
-			int value = escape_value(str_from(s, i));
+			int value = percent_byte(str_from(s, i));
 
 			scratch[used++] = value >= 0 ? (char)value : s.p[i];
 			changed |= value >= 0;
@@ -86,7 +67,7 @@ static enum why take_one(struct str raw, struct path *path, unsigned char *ret_b
 	int value = -1;
 
 	if (c == '%') {
-		value = escape_value(raw);
+		value = percent_byte(raw);
 		if (value < 0)
 			return WHY_path_bad_escape;
 		c = (unsigned char)value;
@@ -97,7 +78,7 @@ static enum why take_one(struct str raw, struct path *path, unsigned char *ret_b
 		return WHY_path_backslash;
 	if (value < 0 && (c >= 0x80 || c == ' ' || c == '#' || c == '?'))
 		return WHY_bad_target;
-	if (c == '%' && raw.n >= 5 && hex_value(raw.p[3]) >= 0 && hex_value(raw.p[4]) >= 0)
+	if (c == '%' && raw.n >= 5 && percent_digit(raw.p[3]) >= 0 && percent_digit(raw.p[4]) >= 0)
 		return WHY_path_double_encoded; /* %25XX: a second decoder would see another byte */
 	if (value >= 0 && !is_unreserved(c)) {
 		path->wire[path->wire_len++] = '%';

@@ -8,13 +8,7 @@
 
 #include <errno.h>
 
-static int hex_value(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	c = ascii_lower(c);
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
+#include "base/percent.h"
 
 /* Decodes one literal run of a pattern. */
 static int decode(struct pool *pool, struct str s, struct str *ret, const char **ret_error)
@@ -28,11 +22,13 @@ static int decode(struct pool *pool, struct str s, struct str *ret, const char *
 		unsigned char c = (unsigned char)s.p[i];
 
 		if (c == '%') {
-			if (i + 2 >= s.n || hex_value(s.p[i + 1]) < 0 || hex_value(s.p[i + 2]) < 0) {
+			int value = percent_byte(str_from(s, i));
+
+			if (value < 0) {
 				*ret_error = "% must be followed by two hex digits";
 				return -EINVAL;
 			}
-			c = (unsigned char)(hex_value(s.p[i + 1]) * 16 + hex_value(s.p[i + 2]));
+			c = (unsigned char)value;
 			i += 2;
 		} else if (c == '?' || c == '[' || c == ']' || c == '{' || c == '}') {
 			*ret_error =

@@ -72,3 +72,21 @@ def test_refused_connection(stage):
 
 def test_wrong_name(stage):
     assert failing(stage, ["10.77.0.2"], host="other.example.com") == "upstream_cert_name"
+
+
+def test_underscore_in_a_response_header_passes(stage):
+    head = curl(stage, "underscore", "-i").stdout.lower()
+    assert head.startswith("http/1.1 200") and "x_rate_limit: 7" in head
+
+
+def test_http10_client_sees_a_cut_answer_as_cut(stage):
+    """Without a length only the end tells: a cut answer must end with a reset."""
+    program = ("import socket, ssl;"
+               "s = ssl.create_default_context().wrap_socket(socket.create_connection(('gitlab.example.com', 443)),"
+               " server_hostname='gitlab.example.com', suppress_ragged_eofs=False);"
+               "s.sendall(b'GET /test/cut-chunked HTTP/1.0\\r\\nHost: gitlab.example.com\\r\\n\\r\\n')\n"
+               "try:\n"
+               "    while s.recv(65536): pass\n"
+               "    print('whole')\n"
+               "except OSError: print('cut')\n")
+    assert stage.run(stage.policy(base=ALLOW_ALL), st.PYTHON, "-c", program).stdout.strip() == "cut"

@@ -97,6 +97,11 @@ class Handler(BaseHTTPRequestHandler):
             self.close_connection = True
         elif what == "alt-svc":
             self.answer(200, b"ok", [("Alt-Svc", 'h3=":443"'), ("X-Kept", "yes")])
+        elif what == "underscore":
+            self.answer(200, b"ok", [("X_Rate_Limit", "7")])
+        elif what == "cut-chunked":
+            self.wfile.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n")
+            self.close_connection = True
         elif what == "slow":
             time.sleep(2)
             self.answer(200, b"late")

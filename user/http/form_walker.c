@@ -2,18 +2,30 @@
 /* One byte at a time, eight bytes of memory: no chunk boundary can hide a name. */
 #include "http/form_walker.h"
 
+#include "base/percent.h"
+
 #define METHOD_KEY "_method"
 #define METHOD_LEN 7
 
 enum form_kind { FORM_NONE = 0, FORM_URLENCODED, FORM_MULTIPART };
 
+/* Readers cut a media type at ';' and some at ',' too. */
+static struct str media_type(struct str content_type)
+{
+	size_t end = 0;
+
+	while (end < content_type.n && content_type.p[end] != ';' && content_type.p[end] != ',')
+		end++;
+	return str_trim_ows(str_make(content_type.p, end));
+}
+
 bool form_walker_init(struct form_walker *w, struct str content_type)
 {
-	struct str type = str_trim_ows(str_make(content_type.p, str_find(content_type, ';')));
+	struct str type = media_type(content_type);
 
 	*w = (struct form_walker){ 0 };
-	if (str_eq_nocase(type, STR("application/x-www-form-urlencoded")))
-		w->kind = FORM_URLENCODED;
+	if (type.n == 0 || str_eq_nocase(type, STR("application/x-www-form-urlencoded")))
+		w->kind = FORM_URLENCODED; /* Rack reads a POST without a type as a form */
 	else if (type.n >= 10 && str_eq_nocase(str_make(type.p, 10), STR("multipart/")))
 		w->kind = FORM_MULTIPART;
 	return w->kind != FORM_NONE;
@@ -91,14 +103,6 @@ static void in_decoded(struct form_walker *w, char c, bool decoded)
 		in_multipart(w, c);
 }
 
-static int hex_value(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	c = ascii_lower(c);
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 static void feed_one(struct form_walker *w, char c)
 {
 	if (w->escape == 0) {
@@ -108,18 +112,18 @@ static void feed_one(struct form_walker *w, char c)
 			in_decoded(w, c, false);
 		return;
 	}
-	if (hex_value(c) < 0) { /* no escape after all: the held bytes are data */
+	if (percent_digit(c) < 0) { /* no escape after all: the held bytes are data */
 		w->escape = 0;
 		feed_one(w, c);
 		return;
 	}
 	if (w->escape == 1) {
-		w->high = (unsigned char)hex_value(c);
+		w->high = (unsigned char)percent_digit(c);
 		w->escape = 2;
 		return;
 	}
 	w->escape = 0;
-	in_decoded(w, (char)(w->high * 16 + hex_value(c)), true);
+	in_decoded(w, (char)(w->high * 16 + percent_digit(c)), true);
 }
 
 bool form_walker_feed(struct form_walker *w, struct str content)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Walks a form body while it streams and finds a field called _method, by which Rails, Symfony and others take
- * another method than the request line's. application/x-www-form-urlencoded and multipart/form-data; content of any
- * other type is not walked. In multipart bodies a "_method" behind the first "name" (decoded, any case) counts,
+ * another method than the request line's. application/x-www-form-urlencoded and multipart/form-data; a body without a type
+ * is walked as the first, as Rack reads it; content of any other type is not walked. In multipart bodies a "_method" behind the first "name" (decoded, any case) counts,
  * wherever it stands: a reader that finds part boundaries elsewhere than we would must not be fooled either.
  */
 #ifndef BRIDLE_HTTP_FORM_WALKER_H

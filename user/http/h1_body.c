@@ -65,11 +65,11 @@ static bool in_trailer(struct h1_body *b, char c)
 			return true;
 		}
 		b->state = TRAILER_NAME;
-		return h1_is((unsigned char)c, H1_TOKEN);
+		return h1_is((unsigned char)c, H1_NAME);
 	case TRAILER_NAME:
 		if (c == ':')
 			b->state = TRAILER_VALUE;
-		return c == ':' || h1_is((unsigned char)c, H1_TOKEN);
+		return c == ':' || h1_is((unsigned char)c, H1_NAME);
 	case TRAILER_VALUE:
 		if (c == '\r')
 			b->state = TRAILER_LF;

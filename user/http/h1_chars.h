@@ -5,7 +5,7 @@
 
 #include <stdbool.h>
 
-enum h1_class { H1_TOKEN = 1, H1_TARGET = 2, H1_VALUE = 4, H1_HEX = 8 };
+enum h1_class { H1_NAME = 1, H1_TARGET = 2, H1_VALUE = 4, H1_HEX = 8, H1_TOKEN = 16 };
 
 extern const unsigned char h1_classes[256];
 

@@ -2,8 +2,6 @@
 /* Lines, fields and framing of HTTP/1.1 heads (RFC 9112), strictly: one reading or none. */
 #include "http/h1_head.h"
 
-#include "http/h1_chars.h"
-
 enum scan_state { SCAN_LINE = 0, SCAN_CR };
 
 void h1_scan_init(struct h1_scan *s)
@@ -60,7 +58,7 @@ struct str h1_take_line(struct str *lines)
 	return line;
 }
 
-static enum why parse_field(struct str line, struct http_field *ret)
+static enum why parse_field(struct str line, enum h1_class allowed, struct http_field *ret)
 {
 	size_t colon = str_find(line, ':');
 	struct str value;
@@ -70,7 +68,7 @@ static enum why parse_field(struct str line, struct http_field *ret)
 	if (colon == 0 || colon == line.n)
 		return WHY_bad_field_name;
 	for (size_t i = 0; i < colon; i++) {
-		if (!h1_is((unsigned char)line.p[i], H1_TOKEN))
+		if (!h1_is((unsigned char)line.p[i], allowed))
 			return WHY_bad_field_name;
 	}
 	value = str_trim_ows(str_from(line, colon + 1));
@@ -94,7 +92,7 @@ static void lower(struct str name)
 		p[i] = ascii_lower(p[i]);
 }
 
-enum why h1_parse_fields(struct str lines, struct http_fields *ret)
+enum why h1_parse_fields(struct str lines, enum h1_class allowed, struct http_fields *ret)
 {
 	ret->n = 0;
 	while (true) {
@@ -105,7 +103,7 @@ enum why h1_parse_fields(struct str lines, struct http_fields *ret)
 			return WHY_allowed;
 		if (ret->n == HTTP_FIELDS_MAX)
 			return WHY_head_too_large;
-		why = parse_field(line, &ret->at[ret->n]);
+		why = parse_field(line, allowed, &ret->at[ret->n]);
 		if (why != WHY_allowed)
 			return why;
 		lower(ret->at[ret->n++].name);

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Request heads: the request line in its four forms, Host, framing, Expect and Upgrade. */
-#include "http/h1_chars.h"
 #include "http/h1_head.h"
 
 static enum why parse_origin_form(struct str target, struct http_request *ret)
@@ -73,7 +72,7 @@ static enum why parse_request_line(struct str line, struct http_request *ret)
 	if (first == 0 || first > HTTP_METHOD_MAX)
 		return WHY_bad_method;
 	for (size_t i = 0; i < first; i++) {
-		if (!h1_is((unsigned char)line.p[i], H1_TOKEN) && line.p[i] != '_')
+		if (!h1_is((unsigned char)line.p[i], H1_TOKEN))
 			return WHY_bad_method;
 	}
 	if (!h1_parse_version(str_from(rest, second + 1), &ret->minor_version, &is_http))
@@ -132,9 +131,12 @@ static enum why parse_head(struct str head, struct http_request *r)
 	enum why why = parse_request_line(h1_take_line(&head), r);
 
 	if (why == WHY_allowed)
-		why = h1_parse_fields(head, &r->fields);
+		why = h1_parse_fields(head, H1_NAME, &r->fields);
 	if (why == WHY_allowed)
 		why = check_host(r);
+	if (why == WHY_allowed && (http_field_count(&r->fields, STR("content-type")) > 1 ||
+				   http_field_count(&r->fields, STR("content-encoding")) > 1))
+		why = WHY_bad_field_value; /* refuse: which one holds differs between servers */
 	if (why == WHY_allowed)
 		why = h1_parse_framing(&r->fields, r->minor_version, &r->body);
 	if (why == WHY_allowed)

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Response heads: as strict as requests, because a server may be an attacker's, too. */
-#include "http/h1_chars.h"
 #include "http/h1_head.h"
 
 static bool parse_status_line(struct str line, struct http_response *ret)
@@ -29,7 +28,7 @@ static bool parse_head(struct str head, bool to_head, struct http_response *r)
 {
 	struct http_body framing;
 
-	if (!parse_status_line(h1_take_line(&head), r) || h1_parse_fields(head, &r->fields) != WHY_allowed ||
+	if (!parse_status_line(h1_take_line(&head), r) || h1_parse_fields(head, H1_TOKEN, &r->fields) != WHY_allowed ||
 	    h1_parse_framing(&r->fields, r->minor_version, &framing) != WHY_allowed ||
 	    h1_check_connection(&r->fields) != WHY_allowed)
 		return false;

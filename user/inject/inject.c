@@ -5,6 +5,7 @@
  */
 #include "inject/inject.h"
 
+#include "base/percent.h"
 #include "http/message.h"
 #include "policy/policy.h"
 
@@ -17,14 +18,6 @@ static const char *const slots[] = {
 static const char *const query_keys[] = { "private_token", "access_token", "job_token",	 "api_key", "apikey",
 					  "rss_token",	   "feed_token",   "auth_token", "token" };
 
-static int hex_value(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	c = ascii_lower(c);
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 /* Whether the key decodes to want, without case, '-' and '_' being one. An index ("token[]") still is the key. */
 static bool key_is(struct str key, struct str want)
 {
@@ -33,8 +26,8 @@ static bool key_is(struct str key, struct str want)
 	for (size_t i = 0; i < key.n; i++, k++) {
 		char c = key.p[i];
 
-		if (c == '%' && i + 2 < key.n && hex_value(key.p[i + 1]) >= 0 && hex_value(key.p[i + 2]) >= 0) {
-			c = (char)(hex_value(key.p[i + 1]) * 16 + hex_value(key.p[i + 2]));
+		if (percent_byte(str_from(key, i)) >= 0) {
+			c = (char)percent_byte(str_from(key, i));
 			i += 2;
 		}
 		c = c == '-' ? '_' : ascii_lower(c);

@@ -237,8 +237,11 @@ static void fill(struct conn *c)
 {
 	int r = 1;
 
-	while (r > 0 && buf_room(&c->in) > 0)
+	while (r > 0 && buf_room(&c->in) > 0) {
 		r = conn_read(c);
+		if (r > 0 && c->exchange) /* a body on its way; a head has one deadline for all of it */
+			(void)timer_set(c->worker->loop, &c->timer, CONN_STALL_MS);
+	}
 	if (r < 0)
 		c->eof = true;
 }
@@ -252,6 +255,17 @@ static void update(struct conn *c)
 	if (buf_len(&c->out) > 0 || c->tls_wants_write)
 		events |= EPOLLOUT;
 	(void)loop_modify(c->worker->loop, &c->io, events);
+}
+
+/* A whole answer ends with close_notify; a broken one with a reset, which no reader takes for an end. */
+static void end_stream(struct conn *c)
+{
+	const struct linger reset = { .l_onoff = 1 };
+
+	if (c->broken)
+		(void)setsockopt(c->io.fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
+	else if (c->ssl)
+		(void)SSL_shutdown(c->ssl);
 }
 
 /* Serves what is there; frees c when it is over. */
@@ -274,8 +288,7 @@ static void serve(struct conn *c)
 	}
 	if (!c->exchange && buf_len(&c->out) == 0) {
 		if (c->state == CONN_CLOSING || c->eof) {
-			if (c->ssl)
-				(void)SSL_shutdown(c->ssl);
+			end_stream(c);
 			conn_free(c);
 			return;
 		}
@@ -374,8 +387,10 @@ int conn_new(struct worker *w, int fd)
 	struct conn *c = calloc(1, sizeof(*c));
 	int one = 1, r;
 
-	if (!c)
+	if (!c) {
+		(void)fd_close(fd);
 		return -ENOMEM;
+	}
 	c->worker = w;
 	buf_init(&c->in, CONN_BUFFER_MAX);
 	buf_init(&c->out, CONN_BUFFER_MAX);

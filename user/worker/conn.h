@@ -42,12 +42,13 @@ struct conn {
 	bool via_connect;      /* behind a CONNECT: authority is what it named */
 	struct host authority; /* with via_connect */
 	uint16_t authority_port;
-	bool eof; /* the program closed its side */
-	bool want_read;
+	bool eof;    /* the program closed its side */
+	bool broken; /* an answer was begun and cannot be ended */
 	bool tls_wants_write;
 	unsigned served; /* requests */
 };
 
+/* fd is owned from here, also on failure. 0 or -errno. */
 int conn_new(struct worker *w, int fd);
 struct conn *conn_free(struct conn *c);
 

@@ -21,8 +21,10 @@ static void accept_all(struct worker *w, int listener)
 
 		if (fd < 0)
 			return;
-		if (w->n_conns >= WORKER_CONNECTIONS_MAX || conn_new(w, fd) == -ENOMEM)
+		if (w->n_conns >= WORKER_CONNECTIONS_MAX)
 			(void)fd_close(fd); /* refuse: overload */
+		else
+			(void)conn_new(w, fd);
 	}
 }
 

@@ -81,6 +81,7 @@ enum step exchange_refuse(struct exchange *x, enum why why, const char *detail)
 	if (x->answered || why_status(why) == 0) {
 		x->request_done = false; /* closes: an answer that was begun must not look whole */
 		x->conn->eof = true;
+		x->conn->broken = x->answered;
 		return STEP_END;
 	}
 	x->answered = true;

@@ -124,6 +124,13 @@ enum step stage_decide(struct exchange *x)
 	return STEP_NEXT;
 }
 
+static bool is_encoded(const struct http_request *r)
+{
+	const struct http_field *encoding = http_field_find(&r->fields, STR("content-encoding"));
+
+	return encoding && encoding->value.n > 0 && !str_eq_nocase(encoding->value, STR("identity"));
+}
+
 enum step stage_credential(struct exchange *x)
 {
 	const struct policy_credential *policy = x->decision.credential;
@@ -142,6 +149,8 @@ enum step stage_credential(struct exchange *x)
 		return exchange_refuse(x, why, NULL);
 	x->walk_form = !x->decision.method_override_ok && !str_eq(r->method, STR("GET")) &&
 		       !str_eq(r->method, STR("HEAD")) && form_walker_init(&x->form, type ? type->value : STR(""));
+	if (x->walk_form && r->body.kind != HTTP_BODY_NONE && is_encoded(r))
+		return exchange_refuse(x, WHY_method_override, "a compressed form cannot be searched for _method");
 	http_fields_strip_hop(&r->fields);
 	(void)http_fields_strip_override(&r->fields);
 	(void)http_field_remove(&r->fields, STR("host"));

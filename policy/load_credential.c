@@ -274,6 +274,34 @@ static int parse_source(struct reader *r, struct json_object *object, struct pol
 	return e;
 }
 
+/* A name as POSIX.1-2017 8.1 has it, and none that tells the loader or a shell what to run. */
+static int parse_env_var(struct reader *r, struct json_object *value, struct policy_credential *c)
+{
+	static const char *const dangerous[] = { "LD_", "DYLD_", "BASH_", "GCONV_PATH", NULL };
+	static const char *const taken[] = { "PATH", "HOME", "USER", "SHELL", "IFS", "ENV", NULL };
+	const char *text;
+	int e = reader_string(r, value, "\"env_var\"", &text);
+
+	if (e < 0)
+		return e;
+	if (text[0] >= '0' && text[0] <= '9')
+		return reader_fail(r, value, "\"env_var\" cannot begin with a digit");
+	for (const char *p = text; *p; p++) {
+		if (!((*p >= 'A' && *p <= 'Z') || (*p >= 'a' && *p <= 'z') || (*p >= '0' && *p <= '9') || *p == '_'))
+			return reader_fail(r, value, "\"env_var\" is a name of letters, digits and _ only");
+	}
+	for (size_t i = 0; dangerous[i]; i++) {
+		if (strncmp(text, dangerous[i], strlen(dangerous[i])) == 0)
+			return reader_fail(r, value, "\"env_var\" cannot be %s: it changes how programs start", text);
+	}
+	for (size_t i = 0; taken[i]; i++) {
+		if (strcmp(text, taken[i]) == 0)
+			return reader_fail(r, value, "\"env_var\" cannot be %s: every program reads it already", text);
+	}
+	c->env_var = text;
+	return 0;
+}
+
 static int parse_credential(struct reader *r, const char *name, struct json_object *object, struct policy_credential *c)
 {
 	static const char *const known[] = { "upstream",
@@ -318,7 +346,7 @@ static int parse_credential(struct reader *r, const char *name, struct json_obje
 			c->unavailable = later[i];
 	}
 	env = reader_member(object, "env_var");
-	return e == 0 && env ? reader_string(r, env, "\"env_var\"", &c->env_var) : e;
+	return e == 0 && env ? parse_env_var(r, env, c) : e;
 }
 
 int load_credentials(struct reader *r, struct json_object *credentials)

@@ -173,6 +173,7 @@ static enum why why_of_status(int status)
 	switch (status) {
 	case ARES_SUCCESS:
 	case ARES_ENODATA:
+		return WHY_name_no_address;
 	case ARES_ENOTFOUND:
 	case ARES_EBADNAME:
 		return WHY_name_not_found;
@@ -222,7 +223,7 @@ static void flight_landed(void *arg, int status, int timeouts, struct ares_addri
 		ares_freeaddrinfo(info);
 	if (status != ARES_EDESTRUCTION) {
 		/* Failures are not kept: the next look-up tries again. */
-		if (answer.why == WHY_allowed || answer.why == WHY_name_not_found)
+		if (answer.why == WHY_allowed || answer.why == WHY_name_not_found || answer.why == WHY_name_no_address)
 			cache_put(&r->cache, host_str(&f->name), loop_now_ms(r->loop), &answer);
 		flight_answer(f, &answer);
 	}

@@ -25,7 +25,7 @@ struct loop;
 struct resolver;
 struct resolver_query;
 
-/* why: WHY_allowed with n >= 1 addresses (borrowed for the call), or WHY_name_not_found, WHY_name_timeout, WHY_name_failed. */
+/* why: WHY_allowed with n >= 1 addresses (borrowed for the call), or WHY_name_not_found, WHY_name_no_address, WHY_name_timeout, WHY_name_failed. */
 typedef void (*resolver_fn)(void *arg, enum why why, const struct address *addresses, size_t n, uint32_t ttl_s);
 
 /*

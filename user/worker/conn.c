@@ -18,6 +18,7 @@
 #include "audit/audit.h"
 #include "base/util.h"
 #include "tls/server.h"
+#include "worker/dns_stream.h"
 #include "worker/exchange.h"
 #include "worker/kernel_events.h"
 
@@ -50,6 +51,7 @@ struct conn *conn_free(struct conn *c)
 	w = c->worker;
 	if (c->exchange)
 		exchange_abandon(c->exchange, WHY_client_closed);
+	c->ask = dns_stream_drop(c->ask);
 	loop_remove(w->loop, &c->io);
 	timer_clear(w->loop, &c->timer);
 	loop_undefer(w->loop, &c->resume);
@@ -218,6 +220,7 @@ static void take_request(struct conn *c)
 	if (r == H1_MORE)
 		return;
 	h1_scan_init(&c->scan);
+	c->head_begun = false;
 	c->exchange = exchange_new(c, r == H1_DONE ? str_make(buf_data(&c->in), size) : STR(""));
 	if (!c->exchange) {
 		c->state = CONN_CLOSING; /* refuse: no memory for it */
@@ -268,15 +271,40 @@ static void end_stream(struct conn *c)
 		(void)SSL_shutdown(c->ssl);
 }
 
+/* Nothing is being answered: the deadline of the next head, or of its absence. */
+static void await_next(struct conn *c, bool asked)
+{
+	if (c->served == 0 || c->state == CONN_DNS)
+		return; /* the first deadline runs already; dns_stream.c sets its own */
+	if (buf_len(&c->in) == 0) {
+		(void)timer_set(c->worker->loop, &c->timer, CONN_IDLE_MS);
+	} else if (!asked) {
+		conn_kick(c);
+	} else if (!c->head_begun) {
+		c->head_begun = true;
+		(void)timer_set(c->worker->loop, &c->timer, CONN_HEAD_MS);
+	}
+}
+
 /* Serves what is there; frees c when it is over. */
 static void serve(struct conn *c)
 {
-	if (c->state == CONN_SERVE && !c->eof)
+	enum why why = WHY_undecided;
+	bool asked = false;
+
+	if ((c->state == CONN_SERVE || c->state == CONN_DNS) && !c->eof)
 		fill(c);
 	if (c->exchange) {
 		exchange_run(c->exchange);
 	} else if (c->state == CONN_SERVE) {
 		take_request(c);
+		asked = true;
+	} else if (c->state == CONN_DNS) {
+		why = dns_stream_take(c);
+	}
+	if (why != WHY_undecided && why != WHY_allowed) {
+		conn_fail(c, why);
+		return;
 	}
 	if (conn_flush(c) < 0) {
 		conn_free(c);
@@ -286,16 +314,13 @@ static void serve(struct conn *c)
 		update(c);
 		return;
 	}
-	if (!c->exchange && buf_len(&c->out) == 0) {
-		if (c->state == CONN_CLOSING || c->eof) {
+	if (!c->exchange && !c->ask && buf_len(&c->out) == 0) {
+		if (c->state == CONN_CLOSING || (c->eof && why != WHY_allowed)) {
 			end_stream(c);
 			conn_free(c);
 			return;
 		}
-		if (c->served > 0 && buf_len(&c->in) == 0)
-			(void)timer_set(c->worker->loop, &c->timer, CONN_IDLE_MS);
-		else if (c->served > 0)
-			conn_kick(c);
+		await_next(c, asked);
 	} else if (c->exchange && c->eof && !c->exchange->leg && !c->exchange->wait) {
 		conn_free(c);
 		return;
@@ -363,7 +388,10 @@ static void on_timeout(struct timer *t)
 			return;
 		}
 	}
-	conn_fail(c, WHY_client_timeout);
+	if (c->state == CONN_DNS && buf_len(&c->in) == 0)
+		conn_free(c); /* idle, as RFC 7766 6.2.3 expects */
+	else
+		conn_fail(c, WHY_client_timeout);
 }
 
 void conns_drive_handshakes(struct worker *w)
@@ -413,6 +441,8 @@ int conn_new(struct worker *w, int fd)
 		return r;
 	}
 	describe(c);
+	if (c->dst.port == DNS_STREAM_PORT)
+		c->state = CONN_DNS;
 	r = loop_add(w->loop, &c->io);
 	if (r == 0)
 		r = timer_set(w->loop, &c->timer, CONN_HANDSHAKE_MS);

@@ -17,11 +17,13 @@
 #define CONN_STALL_MS	  60000
 
 struct exchange;
+struct name_ask;
 
 enum conn_state {
 	CONN_SNIFF = 0, /* waiting for the first byte */
 	CONN_HANDSHAKE,
 	CONN_SERVE,
+	CONN_DNS,     /* port 53: questions, and nothing else */
 	CONN_CLOSING, /* what is in out goes, then the end */
 };
 
@@ -36,6 +38,7 @@ struct conn {
 	struct buf in, out;
 	struct h1_scan scan;
 	struct exchange *exchange; /* owned; NULL between exchanges */
+	struct name_ask *ask;	   /* owned; NULL between questions */
 	struct original_dst dst;
 	struct host dst_host;  /* the original address */
 	char dst_text[64];     /* "10.77.0.2:443" */
@@ -45,6 +48,7 @@ struct conn {
 	bool eof;    /* the program closed its side */
 	bool broken; /* an answer was begun and cannot be ended */
 	bool tls_wants_write;
+	bool head_begun; /* a part of a later request's head is in `in`: its deadline runs */
 	unsigned served; /* requests */
 };
 

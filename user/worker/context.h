@@ -63,7 +63,7 @@ void credentials_done(struct worker *w);
 int listeners_start(struct worker *w);
 void worker_busy(struct worker *w); /* something lives: the idle timer starts anew */
 
-/* dns_service.c */
+/* dns_udp.c */
 int dns_start(struct worker *w);
 
 /* lockdown.c: no way back. */

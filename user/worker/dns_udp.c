@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The sandbox's name server over UDP: the policy is asked first; only names that it names are looked up. */
+/* The sandbox's name server over UDP (RFC 1035 4.2.1): one datagram, one question, one answer to where it came from. */
 #include <errno.h>
 #include <netinet/in.h>
 #include <stdlib.h>
@@ -7,106 +7,56 @@
 #include <sys/socket.h>
 
 #include "base/util.h"
-#include "dns/resolver.h"
-#include "dns/responder.h"
 #include "worker/context.h"
+#include "worker/names.h"
 
-#define DNS_BATCH 32
+#define DNS_BATCH 32 /* datagrams of one turn of the loop */
 
-struct lookup {
-	struct worker *worker; /* borrowed */
-	int fd;		       /* borrowed */
+struct udp_ask {
+	struct name_ask ask;
+	int fd; /* borrowed */
 	struct sockaddr_storage peer;
 	socklen_t peer_size;
-	struct dns_query query;
-	size_t size;
-	uint8_t data[DNS_MESSAGE_MAX];
 };
 
-static void reply(const struct lookup *l, enum dns_answer answer, const struct address *addresses, size_t n,
-		  uint32_t ttl_s)
+static void on_answered(struct name_ask *ask, const uint8_t *answer, size_t n)
 {
-	uint8_t out[DNS_MESSAGE_MAX];
-	long size = dns_write_answer(&l->query, l->data, l->size, answer, addresses, n, ttl_s, out, sizeof(out),
-				     l->query.udp_size);
+	struct udp_ask *u = container_of(ask, struct udp_ask, ask);
 
-	if (size > 0)
-		(void)sendto(l->fd, out, (size_t)size, MSG_DONTWAIT, (const struct sockaddr *)&l->peer, l->peer_size);
+	if (n > 0)
+		(void)sendto(u->fd, answer, n, MSG_DONTWAIT, (const struct sockaddr *)&u->peer, u->peer_size);
+	free(u);
 }
 
-static void on_resolved(void *arg, enum why why, const struct address *addresses, size_t n, uint32_t ttl_s)
+/* false: nothing more to read now. */
+static bool serve_one(struct worker *w, int fd)
 {
-	struct lookup *l = arg;
+	struct udp_ask *u = calloc(1, sizeof(*u));
+	ssize_t n;
 
-	l->worker->n_lookups--;
-	if (why == WHY_allowed)
-		reply(l, DNS_ADDRESSES, addresses, n, ttl_s);
-	else
-		reply(l, why == WHY_name_not_found ? DNS_NXDOMAIN : DNS_SERVFAIL, NULL, 0, 0);
-	free(l);
-}
-
-static void look_up(struct worker *w, const struct lookup *l)
-{
-	const struct address *pins = NULL;
-	size_t n = policy_resolve_pins(w->policy, &l->query.name, &pins);
-	struct resolver_query *query = NULL;
-	struct lookup *kept;
-
-	if (n > 0) {
-		reply(l, DNS_ADDRESSES, pins, n, DNS_TTL_MAX_S);
-		return;
+	if (!u)
+		return false; /* refuse: no memory; the asker asks again */
+	u->ask.worker = w;
+	u->ask.answered = on_answered;
+	u->fd = fd;
+	u->peer_size = sizeof(u->peer);
+	n = recvfrom(fd, u->ask.data, sizeof(u->ask.data), MSG_DONTWAIT | MSG_TRUNC, (struct sockaddr *)&u->peer,
+		     &u->peer_size);
+	if (n < 0 || (size_t)n > sizeof(u->ask.data)) { /* refuse: longer than any question */
+		free(u);
+		return n >= 0;
 	}
-	kept = w->n_lookups < WORKER_LOOKUPS_MAX ? malloc(sizeof(*kept)) : NULL;
-	if (!kept) {
-		reply(l, DNS_SERVFAIL, NULL, 0, 0);
-		return;
-	}
-	*kept = *l;
-	if (resolver_lookup(w->resolver, &l->query.name, on_resolved, kept, &query) < 0) {
-		reply(l, DNS_SERVFAIL, NULL, 0, 0);
-		free(kept);
-		return;
-	}
-	w->n_lookups++;
-}
-
-static void answer_one(struct worker *w, struct lookup *l)
-{
-	int r = dns_parse_query(l->data, l->size, &l->query);
-	enum dns_answer answer;
-
-	if (r == -EINVAL || r == -EOPNOTSUPP) {
-		reply(l, r == -EINVAL ? DNS_FORMERR : DNS_NOTIMP, NULL, 0, 0);
-		return;
-	}
-	if (r < 0)
-		return;
-	answer = dns_decide(w->policy, &l->query);
-	if (answer == DNS_ADDRESSES)
-		look_up(w, l);
-	else
-		reply(l, answer, NULL, 0, DNS_SINK_TTL_S);
+	u->ask.size = (size_t)n;
+	name_ask_start(&u->ask);
+	return true;
 }
 
 static void serve(struct worker *w, int fd)
 {
-	struct lookup l;
-
 	worker_busy(w);
 	for (int i = 0; i < DNS_BATCH; i++) {
-		ssize_t n;
-
-		l.worker = w;
-		l.fd = fd;
-		l.peer_size = sizeof(l.peer);
-		n = recvfrom(fd, l.data, sizeof(l.data), MSG_DONTWAIT | MSG_TRUNC, (struct sockaddr *)&l.peer,
-			     &l.peer_size);
-		if (n < 0)
+		if (!serve_one(w, fd))
 			return;
-		l.size = (size_t)n;
-		if (l.size <= sizeof(l.data))
-			answer_one(w, &l);
 	}
 }
 

@@ -69,6 +69,10 @@ int address_parse_range(struct str s, struct address_range *ret)
 	    (str_to_u64(str_from(s, slash + 1), &bits) < 0 || bits > (range.base.family == AF_INET ? 32u : 128u)))
 		return -EINVAL;
 	range.bits = (unsigned)bits;
+	for (unsigned i = range.bits; i < (range.base.family == AF_INET ? 32u : 128u); i++) {
+		if (range.base.bytes[i / 8] & (0x80 >> (i % 8)))
+			return -EDOM; /* refuse: 10.0.0.1/8 may mean the range or the address */
+	}
 	*ret = range;
 	return 0;
 }

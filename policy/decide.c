@@ -196,6 +196,24 @@ static enum why decide_rules(const struct policy_request *request, struct policy
 	return m.other_method ? WHY_method_not_allowed : WHY_path_not_allowed;
 }
 
+/* An address in the URL is judged here; the addresses of a name are judged where they are looked up. */
+static enum why check_literal(const struct policy_route *route, const struct host *host)
+{
+	struct address address = { .family = host->family };
+
+	if (!host->is_address)
+		return WHY_allowed;
+	memcpy(address.bytes, host->bytes, sizeof(address.bytes));
+	return policy_check_address(route, &address);
+}
+
+enum why policy_credential_refusal(const struct policy_credential *c)
+{
+	if (!c || !c->unavailable)
+		return WHY_allowed;
+	return strcmp(c->unavailable, "auth") == 0 ? WHY_credential_unavailable : WHY_feature_unavailable;
+}
+
 static enum why decide(const struct policy *p, const struct policy_request *request, struct policy_decision *d)
 {
 	struct policy_origin other = *request->origin;
@@ -216,6 +234,9 @@ static enum why decide(const struct policy *p, const struct policy_request *requ
 		d->detail = d->route->feature;
 		return WHY_feature_unavailable;
 	}
+	why = check_literal(d->route, &request->origin->host);
+	if (why != WHY_allowed)
+		return why;
 	if (d->route->is_whole_host) {
 		if (request->path->has_empty_segment)
 			return WHY_path_empty_segment;
@@ -229,7 +250,13 @@ static enum why decide(const struct policy *p, const struct policy_request *requ
 			return WHY_path_not_allowed; /* refuse: the rule asks for a credential that does not reach there */
 		d->credential = NULL;
 	}
-	return why == WHY_allowed ? check_flags(request, d) : why;
+	if (why == WHY_allowed)
+		why = check_flags(request, d);
+	if (why == WHY_allowed) {
+		why = policy_credential_refusal(d->credential);
+		d->detail = why == WHY_allowed ? NULL : d->credential->unavailable;
+	}
+	return why;
 }
 
 void policy_decide(const struct policy *p, const struct policy_request *request, struct policy_decision *ret)

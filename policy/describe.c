@@ -122,14 +122,14 @@ static int put_warning(struct buf *out, const struct policy_route *route)
 	if (!c || (!route->is_upstream && !route->is_whole_host))
 		return 0;
 	return buf_printf(out,
-			  "warning: line %u: no path narrows the credential \"%s\": every method and path %s%s%s is "
+			  "warning: line %u: no path narrows the credential \"%s\": every method and path%s%s is "
 			  "allowed with it. To "
 			  "narrow it, add for example:\n"
 			  "    \"network\": { \"allow_domain\": [ { \"host\": \"%s:%u\", \"paths\": [ { \"method\": "
 			  "\"GET\", \"path\": "
 			  "\"%s/**\" } ] } ] }\n",
-			  c->line, c->name, strcmp(c->path_prefix, "/") ? "below " : "",
-			  strcmp(c->path_prefix, "/") ? c->path_prefix : "", "",
+			  c->line, c->name, strcmp(c->path_prefix, "/") ? " below " : "",
+			  strcmp(c->path_prefix, "/") ? c->path_prefix : "",
 			  host_text(&route->origin, false, host, sizeof(host)), route->origin.port,
 			  strcmp(c->path_prefix, "/") ? c->path_prefix : "");
 }
@@ -139,8 +139,9 @@ static int put_unavailable(struct buf *out, const struct policy_credential *c)
 	return c->unavailable ? buf_printf(out,
 					   "warning: line %u: the credential \"%s\" uses \"%s\", which this version "
 					   "cannot do yet: "
-					   "requests that need it get 502 credential_unavailable\n",
-					   c->line, c->name, c->unavailable)
+					   "requests that need it get %d %s\n",
+					   c->line, c->name, c->unavailable, why_status(policy_credential_refusal(c)),
+					   why_symbol(policy_credential_refusal(c)))
 			      : 0;
 }
 
@@ -154,5 +155,10 @@ int policy_render_table(const struct policy *p, struct buf *out)
 		r = put_warning(out, &p->routes[i]);
 	for (size_t i = 0; i < p->n_credentials && r == 0; i++)
 		r = put_unavailable(out, &p->credentials[i]);
+	for (size_t i = 0; i < p->n_later && r == 0; i++)
+		r = buf_printf(out,
+			       "warning: \"%s\" is checked, but this version cannot do it yet: what it names stays "
+			       "refused\n",
+			       p->later[i]);
 	return r;
 }

@@ -32,7 +32,7 @@ static int load_top(struct reader *r, struct json_object *root)
 		e = load_tls(r, part);
 	if (e == 0)
 		e = load_bind(r);
-	return e == 0 ? routes_index(r->policy) : e;
+	return e;
 }
 
 /* FNV-1a over the text: names a generation in the audit, decides nothing. */

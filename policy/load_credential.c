@@ -206,6 +206,47 @@ static int parse_header(struct reader *r, struct json_object *object, struct pol
 	return e;
 }
 
+/* What a token request may carry besides (RFC 6749 4.4.2, RFC 8707). */
+static int check_auth_texts(struct reader *r, struct json_object *auth)
+{
+	static const char *const plain[] = { "scope", "audience", "resource", "client_auth", NULL };
+	static const char *const ways[] = { "client_secret_basic", "client_secret_post", "private_key_jwt",
+					    "tls_client_auth", NULL };
+	struct json_object *extra = reader_member(auth, "extra_params"), *way = reader_member(auth, "client_auth");
+	const char *text = NULL;
+	bool known = false;
+	int e = 0;
+
+	for (size_t i = 0; plain[i] && e == 0; i++) {
+		struct json_object *value = reader_member(auth, plain[i]);
+		char what[32];
+
+		(void)snprintf(what, sizeof(what), "\"%s\"", plain[i]);
+		if (value)
+			e = reader_string(r, value, what, &text);
+	}
+	for (size_t i = 0; way && ways[i] && e == 0; i++)
+		known |= strcmp(text, ways[i]) == 0;
+	if (e == 0 && way && !known)
+		return reader_fail(
+			r, way,
+			"\"client_auth\" must be client_secret_basic, client_secret_post, private_key_jwt or "
+			"tls_client_auth");
+	if (e < 0 || !extra)
+		return e;
+	e = reader_object(r, extra, "\"extra_params\"");
+	if (e < 0)
+		return e;
+	json_object_object_foreach(extra, name, value)
+	{
+		(void)name;
+		e = reader_string(r, value, "each value in \"extra_params\"", &text);
+		if (e < 0)
+			return e;
+	}
+	return 0;
+}
+
 static int parse_auth(struct reader *r, struct json_object *auth, struct policy_credential *c)
 {
 	static const char *const known[] = { "type",	    "token_url",    "client_id", "client_secret",
@@ -244,6 +285,8 @@ static int parse_auth(struct reader *r, struct json_object *auth, struct policy_
 		if (value && e == 0)
 			e = load_secret_uri(r, value, text, &path);
 	}
+	if (e == 0)
+		e = check_auth_texts(r, auth);
 	watch = reader_member(auth, "watch");
 	if (e == 0 && watch)
 		e = reader_bool(r, watch, "\"watch\"", &c->watch);

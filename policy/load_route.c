@@ -185,7 +185,9 @@ static int parse_ranges(struct reader *r, struct json_object *list, struct polic
 
 		e = reader_string(r, item, "each range in \"addresses\"", &text);
 		if (e == 0 && address_parse_range(str_of(text), &route->ranges[i]) < 0)
-			e = reader_fail(r, item, "\"%s\" is no address range: expected \"10.0.0.0/8\" or \"fd00::/8\"",
+			e = reader_fail(r, item,
+					"\"%s\" is no address range: expected \"10.0.0.0/8\" or \"fd00::/8\", without "
+					"bits behind the prefix",
 					text);
 	}
 	return e;
@@ -240,39 +242,74 @@ static int parse_entry(struct reader *r, struct json_object *entry, struct polic
 	return e == 0 ? parse_host(r, entry, text, route) : e;
 }
 
-static bool same_route(const struct policy_route *a, const struct policy_route *b)
+/* The entry that was just parsed joins the others, when no other has its host and port. */
+static int add_route(struct reader *r, struct json_object *item)
 {
-	return a->origin.port == b->origin.port && a->is_wildcard == b->is_wildcard &&
-	       str_eq(host_str(&a->origin.host), host_str(&b->origin.host));
+	const struct policy_route *other = routes_add(r->policy);
+
+	return other ? reader_fail(r, item, "the same host and port stand already on line %u; write one entry",
+				   other->line)
+		     : 0;
 }
 
 static int load_entries(struct reader *r, struct json_object *list)
 {
 	struct policy *p = r->policy;
-	size_t n;
-	int e = reader_array(r, list, "\"allow_domain\"");
+	int e = 0;
 
-	if (e < 0)
-		return e;
-	n = json_object_array_length(list);
-	if (n > POLICY_ROUTES_MAX)
-		return reader_fail(r, list, "more than %d hosts", POLICY_ROUTES_MAX);
-	p->routes = pool_alloc(&p->pool, (n + POLICY_CREDENTIALS_MAX) * sizeof(*p->routes));
-	if (!p->routes)
-		return -ENOMEM;
-	for (size_t i = 0; i < n && e == 0; i++) {
+	for (size_t i = 0; i < json_object_array_length(list) && e == 0; i++) {
 		struct json_object *item = json_object_array_get_idx(list, i);
 
-		e = parse_entry(r, item, &p->routes[i]);
-		for (size_t k = 0; k < i && e == 0; k++) {
-			if (same_route(&p->routes[k], &p->routes[i]))
-				e = reader_fail(r, item,
-						"the same host and port stand already on line %u; write one entry",
-						p->routes[k].line);
-		}
-		p->n_routes += e == 0;
+		e = parse_entry(r, item, &p->routes[p->n_routes]);
+		if (e == 0)
+			e = add_route(r, item);
 	}
 	return e;
+}
+
+/* "host:port" of raw TCP: a route whose machinery comes later, so that asking for it says so. */
+static int load_tcp(struct reader *r, struct json_object *list)
+{
+	struct policy *p = r->policy;
+	int e = 0;
+
+	for (size_t i = 0; i < json_object_array_length(list) && e == 0; i++) {
+		struct json_object *item = json_object_array_get_idx(list, i);
+		struct policy_route *route = &p->routes[p->n_routes];
+		const struct json_place place = reader_place(r, item);
+		const char *text = NULL;
+
+		route->line = place.line;
+		route->column = place.column;
+		route->feature = "allow_tcp";
+		route->is_whole_host = true;
+		e = reader_string(r, item, "an entry of \"allow_tcp\"", &text);
+		if (e == 0 && authority_parse(str_of(text), 0, &route->origin.host, &route->origin.port) < 0)
+			e = reader_fail(r, item, "\"%s\": expected host:port, as in \"db.example.com:5432\"", text);
+		else if (e == 0 && route->origin.port == 0)
+			e = reader_fail(r, item, "\"%s\" needs a port, as in \"db.example.com:5432\"", text);
+		if (e == 0)
+			e = add_route(r, item);
+	}
+	return e;
+}
+
+static int load_hosts(struct reader *r, struct json_object *domains, struct json_object *tcp)
+{
+	size_t n = 0;
+	int e = domains ? reader_array(r, domains, "\"allow_domain\"") : 0;
+
+	if (e == 0 && tcp)
+		e = reader_array(r, tcp, "\"allow_tcp\"");
+	if (e < 0)
+		return e;
+	n = (domains ? json_object_array_length(domains) : 0) + (tcp ? json_object_array_length(tcp) : 0);
+	if (n > POLICY_ROUTES_MAX)
+		return reader_fail(r, domains ? domains : tcp, "more than %d hosts", POLICY_ROUTES_MAX);
+	e = routes_reserve(r->policy, n + POLICY_CREDENTIALS_MAX);
+	if (e == 0 && domains)
+		e = load_entries(r, domains);
+	return e == 0 && tcp ? load_tcp(r, tcp) : e;
 }
 
 static int load_pin(struct reader *r, const char *name, struct json_object *list, struct resolve_pin *pin)
@@ -344,18 +381,20 @@ static int load_proxy_ports(struct reader *r, struct json_object *list)
 
 int load_network(struct reader *r, struct json_object *network)
 {
-	static const char *const known[] = { "allow_domain", "resolve", "proxy_ports", NULL };
+	static const char *const known[] = { "allow_domain", "allow_tcp", "allow_unix",	 "allow_local",
+					     "publish",	     "resolve",	  "proxy_ports", NULL };
 	struct json_object *part;
 	int e = reader_object(r, network, "\"network\"");
 
 	if (e == 0)
 		e = reader_keys(r, network, known, "in \"network\"");
-	part = e == 0 ? reader_member(network, "allow_domain") : NULL;
-	if (part)
-		e = load_entries(r, part);
+	if (e == 0)
+		e = load_hosts(r, reader_member(network, "allow_domain"), reader_member(network, "allow_tcp"));
 	part = e == 0 ? reader_member(network, "resolve") : NULL;
 	if (part)
 		e = load_resolve(r, part);
 	part = e == 0 ? reader_member(network, "proxy_ports") : NULL;
-	return part ? load_proxy_ports(r, part) : e;
+	if (part)
+		e = load_proxy_ports(r, part);
+	return e == 0 ? load_later(r, network) : e;
 }

@@ -11,6 +11,7 @@
 #define POLICY_ROUTES_MAX      20000
 #define POLICY_RULES_MAX       100000
 #define POLICY_CREDENTIALS_MAX 64
+#define POLICY_LATER_MAX       4
 #define PATTERN_SEGMENTS_MAX   64
 #define PATTERN_STARS_MAX      8 /* in one segment */
 
@@ -92,7 +93,8 @@ struct policy {
 	char generation[17];
 	struct policy_route *routes;
 	size_t n_routes;
-	const struct policy_route **table; /* open addressing over all routes, table_size is a power of two */
+	/* Open addressing, table_size is a power of two: by host, port and wildcard; and by host and wildcard alone. */
+	const struct policy_route **table, **names;
 	size_t table_size;
 	struct policy_credential *credentials;
 	size_t n_credentials;
@@ -105,10 +107,14 @@ struct policy {
 	size_t n_files;
 	uint16_t proxy_ports[POLICY_PROXY_PORTS_MAX];
 	size_t n_proxy_ports;
+	const char *later[POLICY_LATER_MAX]; /* keys of "network" whose machinery comes later */
+	size_t n_later;
 };
 
 /* pattern.c: -EINVAL and a sentence in *ret_error (static). */
 int pattern_compile(struct pool *pool, struct str text, struct pattern *ret, const char **ret_error);
+/* LITERAL or GLOB against one decoded segment. */
+bool segment_matches(const struct segment *g, struct str s);
 /* Whether segments from..n of the pattern cover path segments at..end. */
 bool pattern_matches(const struct pattern *pattern, size_t from, const struct path *path, size_t at);
 
@@ -119,7 +125,10 @@ typedef bool (*trie_fn)(void *arg, const struct policy_rule *rule); /* false: st
 void trie_match(const struct policy_route *route, const struct path *path, trie_fn fn, void *arg);
 
 /* route.c */
-int routes_index(struct policy *p);
+/* Room for n routes in all. 0 or -ENOMEM. */
+int routes_reserve(struct policy *p, size_t n);
+/* Indexes p->routes[p->n_routes] and counts it. NULL, or the route that has the same host and port already. */
+const struct policy_route *routes_add(struct policy *p);
 
 /* address.c */
 int address_parse_range(struct str s, struct address_range *ret);

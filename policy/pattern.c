@@ -128,7 +128,7 @@ static size_t find_text(struct str s, struct str what)
 }
 
 /* Leftmost match of each middle part is always enough: a later one leaves less for the rest. */
-static bool segment_matches(const struct segment *g, struct str s)
+bool segment_matches(const struct segment *g, struct str s)
 {
 	struct str last = g->n_parts ? g->parts[g->n_parts - 1] : STR("");
 

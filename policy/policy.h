@@ -113,7 +113,7 @@ struct policy_decision {
 	const struct policy_rule *rule;		    /* the rule that decided; NULL: none did */
 	const struct policy_credential *credential; /* to inject; NULL: none */
 	bool method_override_ok;		    /* the rule says "method_override": true */
-	const char *detail;			    /* with feature_unavailable: the key; otherwise NULL. Borrowed */
+	const char *detail; /* with feature_unavailable, credential_unavailable: the key; otherwise NULL. Borrowed */
 };
 
 /* The route of an origin: the most specific entry. NULL: none. */
@@ -210,6 +210,13 @@ struct policy_credential {
 
 size_t policy_credential_count(const struct policy *p);
 const struct policy_credential *policy_credential_at(const struct policy *p, size_t i);
+
+/* Why a request that needs it is refused whatever its state: WHY_allowed, or what comes later. */
+enum why policy_credential_refusal(const struct policy_credential *c);
+
+/* Keys of "network" that this version checks and does not carry out. Borrowed. */
+size_t policy_later_count(const struct policy *p);
+const char *policy_later_at(const struct policy *p, size_t i);
 
 /* Number of every file:// that the policy names anywhere (credentials, auth blocks, tls.ca): their directories are hidden from the command. */
 size_t policy_secret_file_count(const struct policy *p);

@@ -8,16 +8,63 @@
 #include "base/diag.h"
 #include "policy/reader.h"
 
+static size_t hash_of(struct str host, uint16_t port, bool is_wildcard)
+{
+	uint64_t hash = 0xcbf29ce484222325ull ^ ((uint64_t)port << 8) ^ ((uint64_t)is_wildcard << 32);
+
+	for (size_t i = 0; i < host.n; i++)
+		hash = (hash ^ (unsigned char)host.p[i]) * 0x100000001b3ull;
+	return (size_t)(hash ^ (hash >> 29));
+}
+
+/* The slot of that host and port, or the empty one where it belongs. port 0: of that host in `names`. */
+static size_t slot_of(const struct policy *p, struct str host, uint16_t port, bool is_wildcard)
+{
+	const struct policy_route *const *table = port ? p->table : p->names;
+	size_t slot = hash_of(host, port, is_wildcard) & (p->table_size - 1);
+	const struct policy_route *route;
+
+	while ((route = table[slot]) != NULL) {
+		if ((port == 0 || route->origin.port == port) && route->is_wildcard == is_wildcard &&
+		    str_eq(host_str(&route->origin.host), host))
+			break;
+		slot = (slot + 1) & (p->table_size - 1);
+	}
+	return slot;
+}
+
+int routes_reserve(struct policy *p, size_t n)
+{
+	p->table_size = 16;
+	while (p->table_size < 2 * n)
+		p->table_size *= 2;
+	p->routes = pool_alloc(&p->pool, n * sizeof(*p->routes));
+	p->table = pool_alloc(&p->pool, p->table_size * sizeof(*p->table));
+	p->names = pool_alloc(&p->pool, p->table_size * sizeof(*p->names));
+	return p->routes && p->table && p->names ? 0 : -ENOMEM;
+}
+
+const struct policy_route *routes_add(struct policy *p)
+{
+	const struct policy_route *route = &p->routes[p->n_routes];
+	struct str host = host_str(&route->origin.host);
+	size_t slot = slot_of(p, host, route->origin.port, route->is_wildcard);
+
+	if (p->table[slot])
+		return p->table[slot];
+	p->table[slot] = route;
+	slot = slot_of(p, host, 0, route->is_wildcard);
+	if (!p->names[slot])
+		p->names[slot] = route;
+	p->n_routes++;
+	return NULL;
+}
+
 static struct policy_route *route_of(struct policy *p, const struct policy_origin *origin)
 {
-	for (size_t i = 0; i < p->n_routes; i++) {
-		struct policy_route *route = &p->routes[i];
+	const struct policy_route *route = p->table[slot_of(p, host_str(&origin->host), origin->port, false)];
 
-		if (!route->is_wildcard && route->origin.port == origin->port &&
-		    str_eq(host_str(&route->origin.host), host_str(&origin->host)))
-			return route;
-	}
-	return NULL;
+	return route ? &p->routes[route - p->routes] : NULL;
 }
 
 #define fail_at(r, line, column, ...) diag_set((r)->reterr, (r)->file, (line), (column) ? (column) : 1, __VA_ARGS__)
@@ -28,10 +75,11 @@ static int bind_credential(struct reader *r, const struct policy_credential *c)
 	struct policy_route *route = route_of(p, &c->origin);
 
 	if (!route) {
-		route = &p->routes[p->n_routes++];
+		route = &p->routes[p->n_routes];
 		route->origin = c->origin;
 		route->is_upstream = true;
 		route->line = c->line;
+		(void)routes_add(p);
 	}
 	if (route->origin.scheme != c->origin.scheme)
 		return fail_at(
@@ -103,8 +151,8 @@ static int bind_rules(struct reader *r, struct policy_route *route)
 			       route->credentials[0]->name, route->credentials[1]->name);
 	if (route->feature && route->n_credentials > 0)
 		return fail_at(r, route->line, route->column,
-			       "\"%s\": passthrough is not opened, so the credential \"%s\" cannot "
-			       "be put in",
+			       "\"%s\": what is not opened can carry no credential, but \"%s\" is bound to this "
+			       "host",
 			       route->feature, route->credentials[0]->name);
 	for (size_t i = 0; i < route->n_rules; i++) {
 		struct policy_rule *rule = &route->rules[i];
@@ -142,9 +190,7 @@ int load_bind(struct reader *r)
 	int e = 0;
 
 	if (!p->routes)
-		p->routes = pool_alloc(&p->pool, POLICY_CREDENTIALS_MAX * sizeof(*p->routes));
-	if (!p->routes)
-		return -ENOMEM;
+		e = routes_reserve(p, POLICY_CREDENTIALS_MAX);
 	for (size_t i = 0; i < p->n_credentials && e == 0; i++)
 		e = bind_credential(r, &p->credentials[i]);
 	for (size_t i = 0; i < p->n_routes && e == 0; i++) {
@@ -157,56 +203,22 @@ int load_bind(struct reader *r)
 	return e;
 }
 
-static size_t hash_of(enum policy_scheme scheme, struct str host, uint16_t port, bool is_wildcard)
-{
-	uint64_t hash = 0xcbf29ce484222325ull ^ (uint64_t)scheme ^ ((uint64_t)port << 8) ^
-			((uint64_t)is_wildcard << 32);
-
-	for (size_t i = 0; i < host.n; i++)
-		hash = (hash ^ (unsigned char)host.p[i]) * 0x100000001b3ull;
-	return (size_t)(hash ^ (hash >> 29));
-}
-
-int routes_index(struct policy *p)
-{
-	p->table_size = 16;
-	while (p->table_size < 2 * p->n_routes)
-		p->table_size *= 2;
-	p->table = pool_alloc(&p->pool, p->table_size * sizeof(*p->table));
-	if (!p->table)
-		return -ENOMEM;
-	for (size_t i = 0; i < p->n_routes; i++) {
-		const struct policy_route *route = &p->routes[i];
-		size_t slot = hash_of(route->origin.scheme, host_str(&route->origin.host), route->origin.port,
-				      route->is_wildcard);
-
-		while (p->table[slot & (p->table_size - 1)])
-			slot++;
-		p->table[slot & (p->table_size - 1)] = route;
-	}
-	return 0;
-}
-
 static const struct policy_route *probe(const struct policy *p, enum policy_scheme scheme, struct str host,
 					uint16_t port, bool is_wildcard)
 {
-	size_t slot = hash_of(scheme, host, port, is_wildcard);
-	const struct policy_route *route;
+	const struct policy_route *route = p->table[slot_of(p, host, port, is_wildcard)];
 
-	while ((route = p->table[slot & (p->table_size - 1)]) != NULL) {
-		if (route->origin.scheme == scheme && route->origin.port == port && route->is_wildcard == is_wildcard &&
-		    str_eq(host_str(&route->origin.host), host))
-			return route;
-		slot++;
-	}
-	return NULL;
+	return route && route->origin.scheme == scheme ? route : NULL;
 }
 
 const struct policy_route *policy_find_route(const struct policy *p, const struct policy_origin *origin)
 {
 	struct str name = host_str(&origin->host);
-	const struct policy_route *route = probe(p, origin->scheme, name, origin->port, false);
+	const struct policy_route *route;
 
+	if (origin->port == 0)
+		return NULL;
+	route = probe(p, origin->scheme, name, origin->port, false);
 	while (!route && !origin->host.is_address && str_find(name, '.') < name.n) {
 		name = str_from(name, str_find(name, '.') + 1);
 		route = probe(p, origin->scheme, name, origin->port, true);
@@ -216,12 +228,12 @@ const struct policy_route *policy_find_route(const struct policy *p, const struc
 
 bool policy_name_is_known(const struct policy *p, const struct host *host)
 {
-	for (size_t i = 0; i < p->n_routes; i++) {
-		struct policy_origin origin = p->routes[i].origin;
+	struct str name = host_str(host);
+	bool known = p->names[slot_of(p, name, 0, false)] != NULL;
 
-		origin.host = *host;
-		if (policy_find_route(p, &origin))
-			return true;
+	while (!known && !host->is_address && str_find(name, '.') < name.n) {
+		name = str_from(name, str_find(name, '.') + 1);
+		known = p->names[slot_of(p, name, 0, true)] != NULL;
 	}
-	return false;
+	return known;
 }

@@ -62,6 +62,13 @@ check-flow: all $(B)/launch
 check-demo: all $(B)/launch
 	$(Q)unshare --net --mount $(PYTHON) tests/lib/demo.py && echo "check-demo: 1 passed, 0 failed, 0 skipped"
 
+.PHONY: bench-policy
+bench-policy: $(B)/bench/policy_decide ## what a decision costs
+	$(Q)$<
+$(B)/bench/policy_decide: $(B)/obj/tests/bench/policy_decide.o $(B)/lib/libpolicy.a $(B)/lib/libbase.a
+	@echo "  LD    $@"
+	$(Q)mkdir -p $(@D) && $(CC) $(CFLAGS) $(LDFLAGS) -o $@ $< -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(PKG_LIBS)
+
 .PHONY: demo
 demo: all $(B)/launch ## show what bridle does (root)
 	$(Q)unshare --net --mount $(PYTHON) tests/lib/demo.py

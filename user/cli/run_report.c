@@ -45,11 +45,15 @@ void run_report_credentials(const struct policy *policy)
 		const struct policy_credential *c = policy_credential_at(policy, i);
 
 		if (c->unavailable)
-			log_warning(
-				"credential %s (line %u): this version cannot do \"%s\" yet, so requests to %s get 502 "
-				"credential_unavailable and nothing is sent",
-				c->name, c->line, c->unavailable, c->origin.host.text);
+			log_warning("credential %s (line %u): this version cannot do \"%s\" yet, so requests to %s get "
+				    "%d %s "
+				    "and nothing is sent",
+				    c->name, c->line, c->unavailable, c->origin.host.text,
+				    why_status(policy_credential_refusal(c)), why_symbol(policy_credential_refusal(c)));
 	}
+	for (size_t i = 0; i < policy_later_count(policy); i++)
+		log_warning("network.%s: this version cannot do it yet, so what it names stays refused",
+			    policy_later_at(policy, i));
 }
 
 void run_report_status(const char *name, const char *policy_path, const struct policy *policy, const char *audit_path)

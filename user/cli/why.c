@@ -39,18 +39,6 @@ struct question {
 	char rule[PLACE_MAX], route[PLACE_MAX];
 };
 
-/* The policy's decision, and the one after it that needs no connection: a credential that is never there. */
-static void decide(struct question *q)
-{
-	struct policy_decision *d = &q->decision;
-
-	policy_decide(q->file.policy, &q->request, d);
-	if (d->why == WHY_allowed && d->credential && d->credential->unavailable) {
-		d->why = WHY_credential_unavailable;
-		d->detail = d->credential->unavailable;
-	}
-}
-
 static int ask(struct question *q)
 {
 	struct policy_decision *d = &q->decision;
@@ -68,7 +56,7 @@ static int ask(struct question *q)
 		d->why = path_why;
 		return 0;
 	}
-	decide(q);
+	policy_decide(q->file.policy, &q->request, d);
 	if (strstr(why_next(d->why), "{fix}"))
 		r = policy_render_fix(q->file.policy, &q->request, d, &q->fix);
 	if (d->route)

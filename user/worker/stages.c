@@ -140,8 +140,8 @@ enum step stage_credential(struct exchange *x)
 
 	if (policy) {
 		x->credential = credential_find(x->worker, policy);
-		if (policy->unavailable || !x->credential || x->credential->state != CREDENTIAL_READY)
-			return exchange_refuse(x, WHY_credential_unavailable, policy->unavailable);
+		if (!x->credential || x->credential->state != CREDENTIAL_READY)
+			return exchange_refuse(x, WHY_credential_unavailable, NULL);
 		x->credential_generation = x->credential->generation;
 		why = inject_strip(policy, r);
 	}

@@ -2,9 +2,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """HTTPS servers of the tests: real TLS, one certificate for each name, every request written to a log as one JSON line.
 
-usage: server.py CERT_DIR LOG ADDRESS... ; serves 443 (by SNI) and 80 on each address, prints "ready" when it listens.
+usage: server.py CERT_DIR LOG [--certificate NAME] [--ports https:443,http:80,...] ADDRESS...
+Serves 443 (by SNI) and 80 on each address unless told otherwise; prints "ready" when it listens.
 Paths below /test/ behave on purpose; everything else answers as GitLab's API would, in JSON.
 """
+import argparse
 import json
 import os
 import socket
@@ -29,7 +31,8 @@ class Handler(BaseHTTPRequestHandler):
         sni = getattr(self.connection, "sni", None)
         line = json.dumps({
             "server": self.server.server_address[0], "port": self.server.server_address[1], "sni": sni,
-            "peer": self.client_address[1], "method": self.command, "target": self.path,
+            "peer": self.client_address[1], "method": self.command,
+            "target": self.requestline.split(" ")[1],
             "headers": [[k, v] for k, v in self.headers.items()], "body": body.decode("latin-1")[:4096],
             "body_size": len(body)})
         with self.lock, open(self.log_path, "a", encoding="utf-8") as log:
@@ -122,7 +125,10 @@ class Handler(BaseHTTPRequestHandler):
             self.answer(200, json.dumps([{"iid": 1, "title": "merge me"}]).encode(),
                         [("Content-Type", "application/json")])
 
-    do_GET = do_POST = do_PUT = do_DELETE = do_PATCH = do_HEAD = do_OPTIONS = handle_any
+    def __getattr__(self, name):
+        if name.startswith("do_"):
+            return self.handle_any
+        raise AttributeError(name)
 
 
 class Server(ThreadingHTTPServer):
@@ -151,15 +157,28 @@ def tls_context(directory):
     return contexts[NAMES[0]]
 
 
+def one_certificate(directory, name):
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(f"{directory}/{name}.pem", f"{directory}/{name}.key")
+    return context
+
+
 def main():
-    directory, log, addresses = sys.argv[1], sys.argv[2], sys.argv[3:]
-    Handler.log_path = log
-    for address in addresses:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--certificate")
+    parser.add_argument("--ports", default="https:443,http:80,http:9000")
+    parser.add_argument("directory")
+    parser.add_argument("log")
+    parser.add_argument("addresses", nargs="+")
+    options = parser.parse_args()
+    Handler.log_path = options.log
+    for address in options.addresses:
         kind = Server6 if ":" in address else Server
-        for port in (443, 80, 9000):
-            server = kind((address, port), Handler)
-            if port == 443:
-                context = tls_context(directory)
+        for scheme, port in (p.split(":") for p in options.ports.split(",")):
+            server = kind((address, int(port)), Handler)
+            if scheme == "https":
+                context = (one_certificate(options.directory, options.certificate) if options.certificate
+                           else tls_context(options.directory))
                 server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
             threading.Thread(target=server.serve_forever, daemon=True).start()
     print("ready", flush=True)

@@ -69,13 +69,27 @@ class Stage:
         sh(*ca, "-keyout", d + "/ca.key", "-out", d + "/ca.pem", "-subj", "/CN=bridle test upstream CA",
            "-addext", "keyUsage=critical,keyCertSign")
         for name in NAMES:
-            sans = [f"DNS:{name}"] + [f"IP:{a}" for a in ADDRESSES[name]]
-            with open(f"{d}/{name}.ext", "w", encoding="ascii") as ext:
-                ext.write("subjectAltName=" + ",".join(sans) + "\nextendedKeyUsage=serverAuth\n")
-            sh("openssl", "req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout",
-               f"{d}/{name}.key", "-out", f"{d}/{name}.csr", "-subj", f"/CN={name}")
-            sh("openssl", "x509", "-req", "-in", f"{d}/{name}.csr", "-CA", d + "/ca.pem", "-CAkey", d + "/ca.key",
-               "-CAcreateserial", "-days", "2", "-extfile", f"{d}/{name}.ext", "-out", f"{d}/{name}.pem")
+            self.certify(name, [f"DNS:{name}"] + [f"IP:{a}" for a in ADDRESSES[name]])
+
+    def certify(self, name, sans):
+        """NAME.pem and NAME.key in the stage's directory, signed by its CA."""
+        d = self.dir
+        with open(f"{d}/{name}.ext", "w", encoding="ascii") as ext:
+            ext.write("subjectAltName=" + ",".join(sans) + "\nextendedKeyUsage=serverAuth\n")
+        sh("openssl", "req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout",
+           f"{d}/{name}.key", "-out", f"{d}/{name}.csr", "-subj", f"/CN={name}")
+        sh("openssl", "x509", "-req", "-in", f"{d}/{name}.csr", "-CA", d + "/ca.pem", "-CAkey", d + "/ca.key",
+           "-CAcreateserial", "-days", "2", "-extfile", f"{d}/{name}.ext", "-out", f"{d}/{name}.pem")
+
+    def add_host(self, addresses, names, ports):
+        """One more server: addresses of its own, one certificate for all names, ports as ("http"|"https", number)."""
+        inside = ["nsenter", "-t", str(self.servers), "-n"]
+        for address in addresses:
+            sh(*inside, "ip", "addr", "add", address + ("/64" if ":" in address else "/24"), "dev", "eth0",
+               *(["nodad"] if ":" in address else []))
+        self.certify("host", [f"DNS:{n}" for n in names] + [f"IP:{a}" for a in addresses])
+        self.spawn(*inside, PYTHON, ROOT + "/tests/lib/server.py", self.dir, self.log, "--certificate", "host", "--ports",
+                   ",".join(f"{scheme}:{port}" for scheme, port in ports), *addresses, ready="ready")
 
     def spawn(self, *argv, ready=None, **kwargs):
         child = subprocess.Popen(argv, stdout=subprocess.PIPE if ready else None, text=True, **kwargs)

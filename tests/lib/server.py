@@ -34,7 +34,7 @@ class Handler(BaseHTTPRequestHandler):
             "peer": self.client_address[1], "method": self.command,
             "target": self.requestline.split(" ")[1],
             "headers": [[k, v] for k, v in self.headers.items()], "body": body.decode("latin-1")[:4096],
-            "body_size": len(body)})
+            "body_size": len(body), "resumed": getattr(self.connection, "session_reused", None)})
         with self.lock, open(self.log_path, "a", encoding="utf-8") as log:
             log.write(line + "\n")
 
@@ -104,6 +104,9 @@ class Handler(BaseHTTPRequestHandler):
             self.answer(200, b"ok", [("X_Rate_Limit", "7")])
         elif what == "cut-chunked":
             self.wfile.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n")
+            self.close_connection = True
+        elif what == "close":
+            self.answer(200, b"ok", [("Connection", "close")])
             self.close_connection = True
         elif what == "slow":
             time.sleep(2)

@@ -151,6 +151,18 @@ static int describe_end(struct keeper_link *k, char *reason)
 	return reason_set(reason, -EPIPE, "the keeper %s; if it gave a reason, it is in a line of bridle-keeper", end);
 }
 
+/* Without a CA there is nothing that the programs would trust. */
+static int describe_failure(const struct keeper_link *k, const struct keeper_failed *m, char *reason)
+{
+	const char *cert = policy_ca_cert_uri(k->policy), *key = policy_ca_key_uri(k->policy);
+
+	if (!cert || !key)
+		return reason_set(reason, -EINVAL, "no CA could be made: %.*s; report this as a defect of bridle",
+				  KEEPER_REASON_MAX, m->reason);
+	return reason_set(reason, -EINVAL, "tls.ca of the policy (%s, %s): %.*s; correct it, or leave \"ca\" out", cert,
+			  key, KEEPER_REASON_MAX, m->reason);
+}
+
 /* One message. 0, or -errno and reason: the keeper is of no use any more. */
 static int receive(struct keeper_link *k, char *reason)
 {
@@ -172,9 +184,7 @@ static int receive(struct keeper_link *k, char *reason)
 		return handle_state(&m.state, (size_t)n, reason);
 	case KEEPER_FAILED:
 		if ((size_t)n == sizeof(m.failed))
-			return reason_set(reason, -EINVAL,
-					  "%.*s; correct \"tls\": {\"ca\": …} in the policy, or leave it out",
-					  KEEPER_REASON_MAX, m.failed.reason);
+			return describe_failure(k, &m.failed, reason);
 		break;
 	default:
 		break;

@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """What each role may touch, read from /proc while sandboxes run."""
+import json
 import os
 import re
 import subprocess
 import time
 
 import stage as st
+from certs import SIGN, Pair
 from demo import children_of
 
 MRS = "https://gitlab.example.com/api/v4/projects/7/merge_requests"
@@ -103,6 +105,30 @@ def test_two_sandboxes_do_not_share_secrets(stage):
         for run in (one, two):
             run.terminate()
             run.wait(20)
+
+
+def test_the_ca_key_is_in_the_keeper_alone(stage):
+    """A CA of the user's, so that its scalar is known; OpenSSL keeps numbers as little-endian words."""
+    pair = Pair("CA whose key is searched", ca=True, usage=SIGN)
+    pair.write(st.SECRET_DIR + "/searched")
+    scalar = pair.key.private_numbers().private_value
+    needles = [scalar.to_bytes(32, "big"), scalar.to_bytes(32, "little"), pair.key_pem().splitlines()[1]]
+    with open(stage.policy(), encoding="utf-8") as f:
+        document = json.load(f)
+    document["tls"]["ca"] = {"cert": f"file://{st.SECRET_DIR}/searched.pem", "key": f"file://{st.SECRET_DIR}/searched.key"}
+    path = os.path.join(stage.dir, "searched.json")
+    with open(path, "w", encoding="utf-8") as f:
+        json.dump(document, f)
+    run = start(stage, "cakey", path)
+    try:
+        found = roles(run)
+        assert any(memory_has(found["bridle-keeper"], n) for n in needles)  # the search can find
+        for name, pid in [*found.items(), ("supervisor", run.pid)]:
+            if name != "bridle-keeper":
+                assert not any(memory_has(pid, n) for n in needles), name
+    finally:
+        run.terminate()
+        run.wait(20)
 
 
 def test_dead_roles_come_back(stage):

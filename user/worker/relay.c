@@ -85,7 +85,7 @@ static enum why relay_response_head(struct exchange *x)
 
 		x->got_bytes = true;
 		if (r == H1_MORE)
-			return WHY_allowed;
+			return upstream_eof(x->leg) ? WHY_upstream_closed : WHY_allowed;
 		if (r == H1_BAD)
 			return why;
 		h1_scan_init(&x->response_scan);

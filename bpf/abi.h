@@ -14,7 +14,7 @@
 
 #include "base/why.h"
 
-#define BRIDLE_ABI	   1
+#define BRIDLE_ABI	   2
 #define BRIDLE_EXE_MAX	   32
 #define BRIDLE_PORTS_MAX   128 /* rows of a sandbox's port map */
 #define BRIDLE_DENIALS_MAX 256 /* rows of a sandbox's denials ring */
@@ -124,21 +124,21 @@ struct abi_stamp {
 #define BRIDLE_FLOWS_MAX   65536 /* rows of `flows`; full: connect() fails with ECONNREFUSED */
 #define BRIDLE_FLOW_LIFE_S 60	 /* a worker takes its flow by then, or refuses the connection */
 
-/* Index of the per-sandbox `counters` array (mapped, __u64 each). */
-enum counter {
-	COUNTER_CONNECTIONS = 0, /* redirected to the worker */
-	COUNTER_REFUSALS_KERNEL,
-	COUNTER_EVENTS_LOST,
-	COUNTER_EXCHANGES, /* worker */
-	COUNTER_REFUSALS_WORKER,
-	COUNTER_BYTES_IN,
-	COUNTER_BYTES_OUT,
-	COUNTER_COUNT_
+/* The only value of `counters` (an array of one, mapped), with names so that bpftool shows them. */
+struct sandbox_counters {
+	__u64 connections; /* redirected to the worker */
+	__u64 refusals_kernel;
+	__u64 events_lost;
+	__u64 exchanges; /* from here on the worker's */
+	__u64 refusals_worker;
+	__u64 bytes_in; /* of bodies, from the program */
+	__u64 bytes_out;
 };
 
 _Static_assert(sizeof(struct flow_key) == 32, "flow_key has holes");
 _Static_assert(sizeof(struct flow) == 96, "flow has holes");
 _Static_assert(sizeof(struct denial) == 120, "denial has holes");
+_Static_assert(sizeof(struct sandbox_counters) == 56, "sandbox_counters has holes");
 _Static_assert(sizeof(struct sandbox_config) == 32, "sandbox_config has holes");
 _Static_assert(sizeof(struct port_key) == 16, "port_key has holes");
 _Static_assert(sizeof(struct port_value) == 8, "port_value has holes");

@@ -63,7 +63,7 @@ static __always_inline void flow_publish(struct bpf_sock_ops *ctx, struct stamp 
 		return;
 	}
 	stamp->state = STAMP_PUBLISHED;
-	(void)counter_add(COUNTER_CONNECTIONS);
+	(void)counter_add(connections);
 	(void)bpf_sock_ops_cb_flags_set(ctx, ctx->bpf_sock_ops_cb_flags | BPF_SOCK_OPS_STATE_CB_FLAG);
 }
 

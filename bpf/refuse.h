@@ -11,13 +11,19 @@
 
 #include <bpf/bpf_core_read.h>
 
-static __always_inline __u64 counter_add(enum counter counter)
+static __always_inline struct sandbox_counters *counters_find(void)
 {
-	__u32 index = counter;
-	__u64 *value = bpf_map_lookup_elem(&counters, &index);
+	__u32 index = 0;
 
-	return value ? __sync_fetch_and_add(value, 1) : 0;
+	return bpf_map_lookup_elem(&counters, &index);
 }
+
+/* Adds one to a field and says what it was. */
+#define counter_add(field)                                                  \
+	({                                                                  \
+		struct sandbox_counters *counters_ = counters_find();       \
+		counters_ ? __sync_fetch_and_add(&counters_->field, 1) : 0; \
+	})
 
 /* The last component of the executable's path of the calling task; empty for a kernel thread. */
 static __always_inline void task_read_exe(char exe[BRIDLE_EXE_MAX])
@@ -66,7 +72,7 @@ static __always_inline void denial_emit(struct denial *denial)
 	struct denial *row;
 	__u32 slot;
 
-	denial->sequence = counter_add(COUNTER_REFUSALS_KERNEL) + 1;
+	denial->sequence = counter_add(refusals_kernel) + 1;
 	denial->time_ns = bpf_ktime_get_boot_ns();
 	denial->time_tai_ns = bpf_ktime_get_tai_ns();
 	slot = denial->sequence % BRIDLE_DENIALS_MAX;
@@ -74,7 +80,7 @@ static __always_inline void denial_emit(struct denial *denial)
 	if (row)
 		__builtin_memcpy(row, denial, sizeof(*row));
 	if (bpf_ringbuf_output(&events, denial, sizeof(*denial), 0) < 0)
-		(void)counter_add(COUNTER_EVENTS_LOST);
+		(void)counter_add(events_lost);
 }
 
 #endif

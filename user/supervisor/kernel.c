@@ -345,12 +345,12 @@ int kernel_events_read(struct kernel *k, kernel_event_fn fn, void *arg)
 
 uint64_t kernel_events_lost(const struct kernel *k)
 {
-	const uint32_t index = COUNTER_EVENTS_LOST;
-	uint64_t lost = 0;
+	const uint32_t index = 0;
+	struct sandbox_counters counters = { 0 };
 
-	if (bpf_map__lookup_elem(k->skel->maps.counters, &index, sizeof(index), &lost, sizeof(lost), 0) < 0)
+	if (bpf_map__lookup_elem(k->skel->maps.counters, &index, sizeof(index), &counters, sizeof(counters), 0) < 0)
 		return 0;
-	return lost;
+	return counters.events_lost;
 }
 
 static uint64_t now_boot_ns(void)

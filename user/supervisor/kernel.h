@@ -57,7 +57,7 @@ int kernel_activate(struct kernel *k, const struct kernel_sandbox *sandbox);
 /* Descriptors for a worker, owned by the caller. */
 int kernel_flows_fd(const struct kernel *k);	/* opened BPF_F_RDONLY */
 int kernel_denials_fd(const struct kernel *k);	/* the worker's own array of struct denial */
-int kernel_counters_fd(const struct kernel *k); /* the sandbox's array of __u64, enum counter */
+int kernel_counters_fd(const struct kernel *k); /* the sandbox's struct sandbox_counters, to be mapped */
 
 /* The ring of refusals: an epoll descriptor (borrowed) and a drain that calls fn for each. */
 typedef void (*kernel_event_fn)(void *arg, const struct denial *denial);

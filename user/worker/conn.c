@@ -39,6 +39,7 @@ static void record_failure(struct conn *c, enum why why)
 	};
 
 	kernel_events_deny(w->fds[ZYGOTE_FD_DENIALS], ++w->denials, &c->dst, why);
+	counters_add_refusal(&w->counters);
 	(void)audit_write(w->audit, &record);
 }
 

@@ -11,6 +11,7 @@
 #include "base/snapshot.h"
 #include "base/zygote_msg.h"
 #include "policy/policy.h"
+#include "worker/counters.h"
 
 #define WORKER_CONNECTIONS_MAX 1024
 #define WORKER_IDLE_MS	       60000
@@ -51,6 +52,7 @@ struct worker {
 	uint64_t request_seq;
 	uint64_t boot_id; /* random: request ids differ between workers */
 	uint64_t denials; /* rows written */
+	struct counters counters;
 };
 
 /* credential.c */

@@ -35,6 +35,7 @@ static void record_refusal(struct name_ask *ask, enum why why)
 	};
 
 	kernel_events_deny(w->fds[ZYGOTE_FD_DENIALS], ++w->denials, &ask->from, why);
+	counters_add_refusal(&w->counters);
 	(void)audit_write(w->audit, &record);
 }
 

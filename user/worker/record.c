@@ -65,5 +65,6 @@ bool exchange_audit(struct exchange *x)
 		record.query_keys = query_keys(x);
 	if (x->why != WHY_allowed)
 		kernel_events_deny(x->worker->fds[ZYGOTE_FD_DENIALS], ++x->worker->denials, &c->dst, x->why);
+	counters_add_exchange(&x->worker->counters, x->why != WHY_allowed, x->bytes_in, x->bytes_out);
 	return audit_write(x->worker->audit, &record) == 0;
 }

@@ -116,6 +116,7 @@ static int start(struct worker *w, const struct zygote_spawn *spawn, X509_STORE 
 	w->idle.fire = on_idle;
 	worker_busy(w);
 	w->keeper = (struct io){ .fd = w->fds[ZYGOTE_FD_KEEPER], .events = EPOLLIN, .ready = on_keeper };
+	counters_map(&w->counters, w->fds[ZYGOTE_FD_COUNTERS]);
 	r = loop_add(w->loop, &w->keeper);
 	if (r == 0)
 		r = worker_lockdown(w); /* before the first byte of a sandbox is read */
@@ -143,6 +144,7 @@ static void stop(struct worker *w)
 	loop_free(w->loop);
 	policy_unref(w->policy);
 	snapshot_unmap(&w->snapshot);
+	counters_unmap(&w->counters);
 	free(w);
 }
 

@@ -103,3 +103,11 @@ def test_killed_supervisor_leaves_a_closed_sandbox_that_gc_removes(stage):
     assert "victim" in listed.stdout
     assert subprocess.run([st.BRIDLE, "gc"], check=False).returncode == 0
     assert not os.path.isdir("/sys/fs/bpf/bridle/v1/run/victim")
+
+
+def test_javas_roots_hold_the_sandboxes_ca(stage):
+    """Where Debian's JDKs look, and where the variable points; no JDK is needed to see that the certificate is in it."""
+    program = ("import ssl, os; der = ssl.PEM_cert_to_DER_cert(open('/etc/ssl/certs/bridle-ca.pem').read());"
+               "paths = ['/etc/ssl/certs/java/cacerts', os.environ['JAVA_TOOL_OPTIONS'].split('trustStore=')[1].split()[0]];"
+               "print([open(p, 'rb').read().startswith(b'\\xfe\\xed\\xfe\\xed') and der in open(p, 'rb').read() for p in paths])")
+    assert stage.run(stage.policy(), st.PYTHON, "-c", program).stdout.strip() == "[True, True]"

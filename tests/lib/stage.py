@@ -5,6 +5,7 @@ Everything happens inside a network and mount namespace that the caller made (un
 pair to the servers' own namespace. Nothing here can reach another address, and all of it ends with its processes.
 """
 import atexit
+import fcntl
 import json
 import os
 import shutil
@@ -43,7 +44,9 @@ class Stage:
         self.children = []
         self.secret = "glpat-" + os.urandom(12).hex()
         atexit.register(self.close)
-        self.made_vault = not os.path.isdir("/vault")
+        # Removing a directory takes away what is mounted on it in every namespace, so the last stage alone removes /vault.
+        self.lock = open("/run/lock/bridle-stage.lock", "w", encoding="ascii")
+        fcntl.flock(self.lock, fcntl.LOCK_SH)
         self.make_certificates()
         self.make_network()
         self.make_secret()
@@ -56,11 +59,11 @@ class Stage:
             child.wait()
         self.children = []
         subprocess.run(["umount", "/vault"], check=False, capture_output=True)
-        if self.made_vault:
-            try:
-                os.rmdir("/vault")
-            except OSError:
-                pass
+        try:
+            fcntl.flock(self.lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            os.rmdir("/vault")
+        except OSError:
+            pass
         shutil.rmtree(self.dir, ignore_errors=True)
 
     def make_certificates(self):

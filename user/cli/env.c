@@ -26,22 +26,24 @@
 #define SUDO_DEPTH_MAX	 4 /* sudo may stand above us twice: its monitor and itself */
 #define SUDO_ENVIRON_MAX ((size_t)1 << 20)
 
-enum change { CHANGE_SET, CHANGE_PROXY, CHANGE_DROP };
+enum change { CHANGE_SET, CHANGE_APPEND, CHANGE_PROXY, CHANGE_DROP };
 
 static const struct {
 	const char *name;
 	const char *value;
 	enum change change;
 } changes[] = {
-#define ENV_BUNDLE(name)     { name, BUNDLE, CHANGE_SET },
-#define ENV_EXTRA(name)	     { name, EXTRA, CHANGE_SET },
-#define ENV_SET(name, value) { name, value, CHANGE_SET },
-#define ENV_PROXY(name)	     { name, NULL, CHANGE_PROXY },
-#define ENV_DROP(name)	     { name, NULL, CHANGE_DROP },
+#define ENV_BUNDLE(name)	{ name, BUNDLE, CHANGE_SET },
+#define ENV_EXTRA(name)		{ name, EXTRA, CHANGE_SET },
+#define ENV_SET(name, value)	{ name, value, CHANGE_SET },
+#define ENV_APPEND(name, value) { name, value, CHANGE_APPEND },
+#define ENV_PROXY(name)		{ name, NULL, CHANGE_PROXY },
+#define ENV_DROP(name)		{ name, NULL, CHANGE_DROP },
 #include "cli/env.def"
 #undef ENV_BUNDLE
 #undef ENV_EXTRA
 #undef ENV_SET
+#undef ENV_APPEND
 #undef ENV_PROXY
 #undef ENV_DROP
 };
@@ -150,14 +152,24 @@ static bool is_kept(struct cli_env *e, const char *entry)
 	if (entry[n] != '=')
 		return false;
 	for (size_t i = 0; i < ARRAY_SIZE(changes); i++) {
-		if (changes[i].change == CHANGE_SET || strlen(changes[i].name) != n ||
-		    strncasecmp(entry, changes[i].name, n) != 0)
+		if (changes[i].change == CHANGE_SET || changes[i].change == CHANGE_APPEND ||
+		    strlen(changes[i].name) != n || strncasecmp(entry, changes[i].name, n) != 0)
 			continue;
 		if (changes[i].change == CHANGE_PROXY)
 			note_proxy_port(e, entry + n + 1);
 		return false;
 	}
 	return true;
+}
+
+static int append_options(struct cli_env *e, const char *name, const char *value)
+{
+	const char *own = cli_env_get(e, name);
+	auto_free char *both = NULL;
+
+	if (!own || !*own)
+		return set(e, name, value);
+	return asprintf(&both, "%s %s", own, value) < 0 ? -ENOMEM : set(e, name, both);
 }
 
 static int set_user(struct cli_env *e, const struct cli_user *user, const char *path)
@@ -202,6 +214,8 @@ int cli_env_build(char *const *from, const struct cli_user *user, const char *pa
 	for (size_t i = 0; i < ARRAY_SIZE(changes) && r == 0; i++)
 		if (changes[i].change == CHANGE_SET)
 			r = set(&e, changes[i].name, changes[i].value);
+		else if (changes[i].change == CHANGE_APPEND)
+			r = append_options(&e, changes[i].name, changes[i].value);
 	if (r == 0)
 		r = set_user(&e, user, path);
 	if (r == 0)

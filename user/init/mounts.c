@@ -23,6 +23,7 @@
 #include "init/mount_table.h"
 
 #define CERTS_DIR	  "/etc/ssl/certs"
+#define CERTS_STAGED	  "java"
 #define RESOLV_CONF	  "/etc/resolv.conf"
 #define CERTS_SUBDIRS_MAX 32
 #define PROC_STACK_MAX	  16 /* mounts over each other on /proc */
@@ -142,7 +143,7 @@ static int kernel_file_systems(struct failure *reterr)
 	return r;
 }
 
-/* Subdirectories of the machine's own certificates (java/), opened before ours cover them. */
+/* Subdirectories of the machine's own certificates, opened before ours cover them. java/ is staged: it holds roots. */
 struct subdirs {
 	int fds[CERTS_SUBDIRS_MAX];
 	char names[CERTS_SUBDIRS_MAX][NAME_MAX + 1];
@@ -163,7 +164,7 @@ static int subdirs_open(struct subdirs *s, struct failure *reterr)
 	while (r == 0 && (entry = readdir(dir))) {
 		int fd;
 
-		if (entry->d_name[0] == '.')
+		if (entry->d_name[0] == '.' || strcmp(entry->d_name, CERTS_STAGED) == 0)
 			continue;
 		fd = openat(dirfd(dir), entry->d_name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 		if (fd < 0)

@@ -17,7 +17,7 @@
 #include "supervisor/state.h"
 #include "tls/trust_store.h"
 
-/* Plain files and links move; directories (java/) hold nothing of the CA's and stay. */
+/* Plain files and links move; directories hold nothing of the CA's (java/cacerts is a link to a file here) and stay. */
 static int move_files(const char *from, const char *to)
 {
 	char source[PATHS_MAX_BYTES + 256], target[PATHS_MAX_BYTES + 256];

@@ -135,6 +135,8 @@ static int handle_state(const struct keeper_state *m, size_t size, char *reason)
 		log_debug("credential %s: generation %u is ready", m->name, m->generation);
 	else if (m->state == CREDENTIAL_READY)
 		log_warning("credential %s: %s", m->name, m->reason);
+	else if (!m->reason[0])
+		log_debug("credential %s: is being read", m->name); /* young files are read twice, with a pause */
 	else
 		log_warning("credential %s is not available: %s", m->name, m->reason);
 	return 0;

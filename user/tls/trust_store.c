@@ -5,6 +5,7 @@
  * directory). Symbolic links are copied as they are, so they mean inside what they meant outside.
  */
 #include "tls/trust_store.h"
+#include "tls/java_store.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -12,6 +13,7 @@
 #include <stdarg.h>
 #include <stdbool.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 
 #include <openssl/pem.h>
@@ -113,9 +115,40 @@ static int add_hash_link(int dir, const X509 *ca)
 	return -EEXIST;
 }
 
+/* What a JDK reads, from the bundle that was just written; Debian's look for it under java/cacerts. */
+static int add_java_store(int dir)
+{
+	auto_fd int bundle = openat(dir, TRUST_STORE_BUNDLE, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	auto_fd int to = openat(dir, TRUST_STORE_JAVA, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0644);
+	struct stat st;
+	void *pem;
+	int r;
+
+	if (bundle < 0 || to < 0 || fstat(bundle, &st) < 0 || fchmod(to, 0644) < 0)
+		return -errno;
+	pem = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, bundle, 0);
+	if (pem == MAP_FAILED)
+		return -errno;
+	r = java_store_write(to, str_make(pem, (size_t)st.st_size));
+	(void)munmap(pem, (size_t)st.st_size);
+	return r;
+}
+
+static int add_java_link(int dir)
+{
+	auto_fd int java = -1;
+
+	if (mkdirat(dir, TRUST_STORE_JAVA_DIR, 0755) < 0 && errno != EEXIST)
+		return -errno;
+	java = openat(dir, TRUST_STORE_JAVA_DIR, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	if (java < 0 || fchmod(java, 0755) < 0 || (unlinkat(java, "cacerts", 0) < 0 && errno != ENOENT))
+		return -errno;
+	return symlinkat("../" TRUST_STORE_JAVA, java, "cacerts") < 0 ? -errno : 0;
+}
+
 static int fill(const char *certs, const char *bundle, int to, X509 *ca, const BUF_MEM *pem, char *reason, size_t size)
 {
-	static const char *const ours[] = { TRUST_STORE_BUNDLE, TRUST_STORE_CA, NULL };
+	static const char *const ours[] = { TRUST_STORE_BUNDLE, TRUST_STORE_CA, TRUST_STORE_JAVA, NULL };
 	auto_fd int from = open(certs, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	int r = 0;
 
@@ -132,6 +165,10 @@ static int fill(const char *certs, const char *bundle, int to, X509 *ca, const B
 	r = write_file(to, TRUST_STORE_CA, NULL, pem);
 	if (r == 0)
 		r = add_hash_link(to, ca);
+	if (r == 0)
+		r = add_java_store(to);
+	if (r == 0)
+		r = add_java_link(to);
 	return r < 0 ? fail(r, reason, size, "cannot write the sandbox's CA certificate") : 0;
 }
 

@@ -8,8 +8,10 @@
 
 #include <stddef.h>
 
-#define TRUST_STORE_BUNDLE "ca-certificates.crt" /* the system's roots and the CA */
-#define TRUST_STORE_CA	   "bridle-ca.pem"	 /* the CA alone */
+#define TRUST_STORE_BUNDLE   "ca-certificates.crt" /* the system's roots and the CA */
+#define TRUST_STORE_CA	     "bridle-ca.pem"	   /* the CA alone */
+#define TRUST_STORE_JAVA     "bridle-cacerts.jks"
+#define TRUST_STORE_JAVA_DIR "java" /* holds the link cacerts to it */
 
 /*
  * Makes dir (or fills it when it is there and empty) from /etc/ssl/certs and the system's bundle. 0, or -errno with

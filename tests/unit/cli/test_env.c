@@ -91,11 +91,12 @@ static void test_rows(void **state)
 		const char *name;
 		const char *value; /* NULL: must be gone */
 	} rows[] = {
-#define ENV_BUNDLE(name)     { name, "/etc/ssl/certs/ca-certificates.crt" },
-#define ENV_EXTRA(name)	     { name, "/etc/ssl/certs/bridle-ca.pem" },
-#define ENV_SET(name, value) { name, value },
-#define ENV_PROXY(name)	     { name, NULL },
-#define ENV_DROP(name)	     { name, NULL },
+#define ENV_BUNDLE(name)	{ name, "/etc/ssl/certs/ca-certificates.crt" },
+#define ENV_EXTRA(name)		{ name, "/etc/ssl/certs/bridle-ca.pem" },
+#define ENV_SET(name, value)	{ name, value },
+#define ENV_APPEND(name, value) { name, "of the caller " value },
+#define ENV_PROXY(name)		{ name, NULL },
+#define ENV_DROP(name)		{ name, NULL },
 #include "cli/env.def"
 	};
 	const size_t n = sizeof(rows) / sizeof(rows[0]);

@@ -29,10 +29,13 @@ def status(pid):
 def roles(run):
     found = {}
     for pid in children_of(run.pid):
-        with open(f"/proc/{pid}/cgroup", encoding="ascii") as f:
-            where = f.read()
-        with open(f"/proc/{pid}/cmdline", "rb") as f:
-            name = f.read().split(b"\0")[0].decode()
+        try:
+            with open(f"/proc/{pid}/cgroup", encoding="ascii") as f:
+                where = f.read()
+            with open(f"/proc/{pid}/cmdline", "rb") as f:
+                name = f.read().split(b"\0")[0].decode()
+        except (FileNotFoundError, ProcessLookupError):
+            continue  # it has just ended
         if "/worker" in where:
             name = "worker"
         elif "/sandbox" in where:

@@ -7,10 +7,12 @@
 #include "audit/audit.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/random.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -20,12 +22,14 @@
 #include "base/util.h"
 
 #define AUDIT_CHAIN_HEX 16
+#define AUDIT_RESERVE	(4 * (off_t)AUDIT_RECORD_MAX)
 
 struct audit {
 	int fd; /* borrowed */
 	unsigned tier;
-	uint64_t seq; /* of the next record */
-	bool failed;  /* the last write failed */
+	uint64_t seq;	/* of the next record */
+	bool failed;	/* the last write failed */
+	off_t reserved; /* up to where the file has its blocks */
 	const char *writer;
 	char *sandbox;	  /* owned */
 	EVP_MD *sha256;	  /* owned */
@@ -263,8 +267,30 @@ int audit_write(struct audit *a, const struct audit_record *record)
 	return conclude(a, r);
 }
 
+/*
+ * Room for one more record before anything is sent, because a record that cannot be written afterwards would leave a
+ * request without one. Taken in advance in pieces; a file system that knows no such thing says so with the write itself.
+ */
+static bool has_room(struct audit *a)
+{
+	struct stat st;
+
+	if (fstat(a->fd, &st) < 0)
+		return false;
+	if (!S_ISREG(st.st_mode) || st.st_size + (off_t)AUDIT_RECORD_MAX <= a->reserved)
+		return true;
+	if (fallocate(a->fd, FALLOC_FL_KEEP_SIZE, st.st_size, AUDIT_RESERVE) < 0)
+		return errno == EOPNOTSUPP || errno == ENOSYS; /* refuse: no space */
+	a->reserved = st.st_size + AUDIT_RESERVE;
+	return true;
+}
+
 bool audit_usable(struct audit *a)
 {
+	if (!has_room(a)) {
+		a->failed = true;
+		return false;
+	}
 	if (!a->failed)
 		return true;
 	/* A record of its own is the probe: it says that records were lost, and proves that the file takes them again. */

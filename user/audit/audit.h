@@ -68,7 +68,7 @@ struct audit_record {
 /* 0, or -errno: nothing (or a part that audit_verify reports) was written; the caller refuses the exchange (WHY_audit_unavailable). */
 int audit_write(struct audit *a, const struct audit_record *record);
 
-/* Whether the file can take a record now, before anything is sent upstream: last write succeeded or a probe does. */
+/* Whether the file can take a record now, before anything is sent upstream: there is room, and the last write succeeded or a probe does. */
 bool audit_usable(struct audit *a);
 
 #endif

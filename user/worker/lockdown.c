@@ -37,6 +37,7 @@ static const int allowed[] = {
 	SCMP_SYS(epoll_pwait),
 	SCMP_SYS(poll),
 	SCMP_SYS(ppoll),
+	SCMP_SYS(fallocate),
 	SCMP_SYS(fcntl),
 	SCMP_SYS(ioctl),
 	SCMP_SYS(fstat),

@@ -78,8 +78,6 @@ static enum why take_one(struct str raw, struct path *path, unsigned char *ret_b
 		return WHY_path_backslash;
 	if (value < 0 && (c >= 0x80 || c == ' ' || c == '#' || c == '?'))
 		return WHY_bad_target;
-	if (c == '%' && raw.n >= 5 && percent_digit(raw.p[3]) >= 0 && percent_digit(raw.p[4]) >= 0)
-		return WHY_path_double_encoded; /* %25XX: a second decoder would see another byte */
 	if (value >= 0 && !is_unreserved(c)) {
 		path->wire[path->wire_len++] = '%';
 		path->wire[path->wire_len++] = hex[c >> 4];
@@ -90,6 +88,19 @@ static enum why take_one(struct str raw, struct path *path, unsigned char *ret_b
 	*ret_byte = c;
 	*ret_used = value >= 0 ? 3 : 1;
 	return WHY_allowed;
+}
+
+/*
+ * A % and two hex digits in what was decoded: a second decoder would see another byte. Looked for there and not in raw, where
+ * the digits may be escaped themselves (%25%36%31).
+ */
+static bool has_escape(struct str decoded)
+{
+	for (size_t i = 0; i + 2 < decoded.n; i++) {
+		if (decoded.p[i] == '%' && percent_digit(decoded.p[i + 1]) >= 0 && percent_digit(decoded.p[i + 2]) >= 0)
+			return true;
+	}
+	return false;
 }
 
 /* One segment, up to the next '/' or the end. */
@@ -109,6 +120,8 @@ static enum why take_segment(struct str raw, struct path *path, size_t *decoded_
 			segment.n++;
 		}
 	}
+	if (why == WHY_allowed && has_escape(segment))
+		why = WHY_path_double_encoded;
 	if (why != WHY_allowed && why != WHY_path_double_encoded && why != WHY_path_backslash)
 		return why;
 	if (is_dot_segment(raw, scratch))

@@ -20,7 +20,7 @@ SPECIAL_PORTS = (80, 443, 3128, 8080)
 RULES = ("addresses.special", "credential.auth", "credential.mode", "credential.source", "credential.upstream",
          "credential.watch", "deny.default", "entry.alone", "entry.form", "examples", "host.canonical", "host.form",
          "host.specific", "host.twice", "json", "keys", "later", "method", "method_override", "path.ambiguous",
-         "path.decode", "path.doublestar", "path.signs", "path.slash", "path.star", "query", "resolve", "rule.credential",
+         "path.decode", "path.doublestar", "path.signs", "path.slash", "path.star", "proxy_ports", "query", "resolve", "rule.credential",
          "rule.deny", "tls", "upstream.route")
 
 

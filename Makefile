@@ -2,7 +2,7 @@
 # bridle: `make help` lists the targets. Everything is built below build/$(VARIANT)/.
 
 VARIANT ?= release
-CC      := $(if $(filter asan,$(VARIANT)),clang,gcc)
+CC      := $(if $(filter asan fuzz cover,$(VARIANT)),clang,gcc)
 CLANG   := clang
 BPFTOOL := $(shell command -v bpftool || echo /usr/sbin/bpftool)
 PYTHON  ?= /usr/bin/python3
@@ -25,6 +25,16 @@ endif
 ifeq ($(VARIANT),asan)
 OPT     := -O1 -g -fno-omit-frame-pointer
 SAN     := -fsanitize=address,undefined -fno-sanitize-recover=undefined
+HARDEN  := -fPIE -fno-strict-aliasing
+endif
+ifeq ($(VARIANT),fuzz)
+OPT     := -O1 -g -fno-omit-frame-pointer
+SAN     := -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined
+HARDEN  := -fPIE -fno-strict-aliasing
+endif
+ifeq ($(VARIANT),cover)
+OPT     := -O0 -g
+SAN     := -fsanitize=fuzzer-no-link -fprofile-instr-generate -fcoverage-mapping
 HARDEN  := -fPIE -fno-strict-aliasing
 endif
 ifeq ($(ARCH),x86)

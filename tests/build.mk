@@ -42,7 +42,7 @@ unit-%:
 -include tests/fuzz/build.mk
 
 # Suites of `make check`, in order. Each ends with "NAME: N passed, N failed, N skipped".
-CHECKS := build-check lint unit unit-asan check-bpf check-flow check-demo
+CHECKS := build-check lint unit unit-asan check-bpf check-flow check-demo fuzz-coverage fuzz
 
 .PHONY: check build-check unit-asan check-flow check-demo
 check: ## build twice and run every test (root)

@@ -91,9 +91,9 @@ static enum why check_host(struct http_request *r)
 		return WHY_allowed;
 	r->host = host->value;
 	for (size_t i = 0; i < r->host.n; i++) {
-		char c = r->host.p[i];
+		unsigned char c = (unsigned char)r->host.p[i];
 
-		if (c <= ' ' || c == ',' || c == '@' || c == '/' || c == '?' || c == '#' || c == '\\' || c == 0x7f)
+		if (c <= ' ' || c >= 0x7f || memchr(",@/?#\\", c, 6))
 			return WHY_bad_host;
 	}
 	return r->host.n > 0 ? WHY_allowed : WHY_bad_host;

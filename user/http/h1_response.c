@@ -35,7 +35,8 @@ static bool parse_head(struct str head, bool to_head, struct http_response *r)
 	r->keep_alive = r->minor_version == 1 && !http_list_has(&r->fields, STR("connection"), STR("close"));
 	r->body = (struct http_body){ .kind = HTTP_BODY_NONE };
 	if (r->status < 200 || r->status == 204)
-		return framing.kind == HTTP_BODY_NONE || framing.length == 0; /* refuse: a body where there is none */
+		return framing.kind == HTTP_BODY_NONE || /* refuse: a body where there is none */
+		       (framing.kind == HTTP_BODY_LENGTH && framing.length == 0);
 	if (to_head || r->status == 304)
 		return true;
 	r->body = framing;

@@ -85,21 +85,23 @@ bool http_list_has(const struct http_fields *f, struct str name, struct str toke
 	return false;
 }
 
+/* Whatever is said to a proxy ends here, known or not. */
+static void remove_proxy_fields(struct http_fields *f)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < f->n; i++) {
+		if (!str_starts(f->at[i].name, STR("proxy-")) && !str_starts(f->at[i].name, STR("proxy_")))
+			f->at[kept++] = f->at[i];
+	}
+	f->n = kept;
+}
+
 void http_fields_strip_hop(struct http_fields *f)
 {
-	static const char *const hop[] = { "connection",
-					   "keep-alive",
-					   "proxy-connection",
-					   "proxy-authorization",
-					   "proxy-authenticate",
-					   "proxy-authentication-info",
-					   "te",
-					   "trailer",
-					   "transfer-encoding",
-					   "upgrade",
-					   "http2-settings",
-					   "content-length",
-					   "expect" };
+	static const char *const hop[] = { "connection",     "keep-alive",	  "te",
+					   "trailer",	     "transfer-encoding", "upgrade",
+					   "http2-settings", "content-length",	  "expect" };
 	struct http_fields listed = { 0 };
 
 	for (size_t i = 0; i < f->n; i++) {
@@ -114,6 +116,7 @@ void http_fields_strip_hop(struct http_fields *f)
 		(void)http_field_remove(f, listed.at[i].name);
 	for (size_t i = 0; i < sizeof(hop) / sizeof(hop[0]); i++)
 		(void)http_field_remove(f, str_of(hop[i]));
+	remove_proxy_fields(f);
 }
 
 size_t http_fields_strip_override(struct http_fields *f)

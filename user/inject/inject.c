@@ -60,6 +60,8 @@ static bool query_has_token(struct str query)
 
 enum why inject_strip(const struct policy_credential *c, struct http_request *request)
 {
+	if (http_list_has(&request->fields, STR("connection"), str_of(c->header)))
+		return WHY_bad_connection; /* refuse: it asks the next hop to drop what we put in */
 	for (size_t i = 0; i < sizeof(slots) / sizeof(slots[0]); i++)
 		(void)http_field_remove(&request->fields, str_of(slots[i]));
 	(void)http_field_remove(&request->fields, str_of(c->header));

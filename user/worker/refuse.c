@@ -69,7 +69,8 @@ static int answer(struct exchange *x, enum why why, const char *detail)
 enum step exchange_refuse(struct exchange *x, enum why why, const char *detail)
 {
 	x->why = why;
-	x->request_done = x->request_body.done && x->request.method.n > 0;
+	/* behind a refused upgrade come bytes of another protocol, never a next request */
+	x->request_done = x->request_body.done && x->request.method.n > 0 && !x->request.wants_upgrade;
 	if (x->leg) {
 		upstream_release(x->leg, false); /* cut before the message is complete */
 		x->leg = NULL;

@@ -3,7 +3,7 @@
 """Sends exact bytes from inside a sandbox: a JSON list of jobs on stdin, one JSON line for each job on stdout.
 
 A job: {"id", "host" (dialled, also the SNI), "port", "tls" (default true), "send": [text or seconds, ...], "answers": how many to
-read (default 1), "probe": what to send afterwards to learn whether the connection lives, "mark": a request of its own on a
+read (default 1), "probe": what to send afterwards ("pause" seconds later) to learn whether the connection lives, "mark": a request of its own on a
 connection of its own at the end, so that the server's log can be told apart, "via": [proxy host, port] sends "connect" there first}.
 A line: {"id", "answers": [text], "kept": bool, "rest": bytes after the last answer, "seconds": until the end}.
 """
@@ -21,6 +21,8 @@ class Reader:
         self.sock, self.held, self.ended = sock, b"", None
 
     def more(self):
+        if self.ended:
+            return False
         try:
             piece = self.sock.recv(65536)
         except socket.timeout:
@@ -129,11 +131,13 @@ def run(job):
             out["answers"].append(answer.decode("latin-1"))
         out["seconds"] = time.monotonic() - begun
         if "probe" in job:
+            time.sleep(job.get("pause", 0))
             try:
                 sock.sendall(job["probe"].encode("latin-1"))
             except OSError:
                 pass
-            out["kept"] = (reader.answer(False) or b"").startswith(b"HTTP/1.1 200")
+            probed = reader.answer(False) or b""
+            out["kept"], out["probed"] = probed.startswith(b"HTTP/1.1 200"), probed.decode("latin-1")
         out["rest"] = reader.held.decode("latin-1")
         out["ended"] = reader.ended
     return out

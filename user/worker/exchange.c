@@ -77,15 +77,18 @@ void exchange_run(struct exchange *x)
 		if (step == STEP_NEXT && x->stage == before)
 			x->stage++;
 	}
-	if (step == STEP_END) {
-		struct conn *c = x->conn;
-		bool close = !x->request_done || !x->request.keep_alive || x->client_kind == HTTP_BODY_EOF ||
-			     (x->why != WHY_allowed && x->got_bytes && !x->response_done);
+	if (step == STEP_END)
+		exchange_end(x);
+}
 
-		c->exchange = NULL;
-		exchange_free(x);
-		conn_exchange_done(c, close);
-	}
+void exchange_end(struct exchange *x)
+{
+	struct conn *c = x->conn;
+	bool close = !x->request_done || !x->request.keep_alive || x->client_kind == HTTP_BODY_EOF;
+
+	c->exchange = NULL;
+	exchange_free(x);
+	conn_exchange_done(c, close);
 }
 
 void exchange_fail(struct exchange *x, enum why why)

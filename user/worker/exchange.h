@@ -60,6 +60,9 @@ struct exchange *exchange_free(struct exchange *x);
 /* Goes on where it stands. May end the exchange and free it: x is invalid afterwards. */
 void exchange_run(struct exchange *x);
 
+/* Answered: frees x, and closes the connection or lets it have its next request. */
+void exchange_end(struct exchange *x);
+
 /* The head could not be read: the answer says why. Frees x. */
 void exchange_fail(struct exchange *x, enum why why);
 

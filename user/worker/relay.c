@@ -84,7 +84,7 @@ static enum why relay_response_head(struct exchange *x)
 						     str_eq(x->request.method, STR("HEAD")), &x->response, &size, &why);
 
 		x->got_bytes = true;
-		if (r == H1_MORE)
+		if (r == H1_MORE) /* refuse: a head that ends in the middle */
 			return upstream_eof(x->leg) ? WHY_upstream_closed : WHY_allowed;
 		if (r == H1_BAD)
 			return why;
@@ -158,7 +158,13 @@ static enum why relay_response_body(struct exchange *x)
 /* A pooled leg that died before it said a word may have been closed in passing: once more, on a fresh one. */
 static bool may_retry(const struct exchange *x)
 {
-	return upstream_was_pooled(x->leg) && !x->got_bytes && !x->fresh && x->bytes_in == 0 && x->request_done;
+	static const char *const idempotent[] = { "GET", "HEAD", "OPTIONS", "PUT", "DELETE" }; /* RFC 9110 9.2.2 */
+	bool twice = false;
+
+	for (size_t i = 0; i < sizeof(idempotent) / sizeof(idempotent[0]); i++)
+		twice |= str_eq(x->request.method, str_of(idempotent[i]));
+	return twice && upstream_was_pooled(x->leg) && !x->got_bytes && !x->fresh && x->bytes_in == 0 &&
+	       x->request_done;
 }
 
 static enum why relay_both(struct exchange *x)

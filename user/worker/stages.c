@@ -170,12 +170,8 @@ static void on_leg(void *arg, enum why why, struct upstream *leg, const char *de
 
 	x->wait = NULL;
 	if (why != WHY_allowed) {
-		struct conn *c = x->conn;
-
 		(void)exchange_refuse(x, why, detail);
-		c->exchange = NULL;
-		exchange_free(x);
-		conn_exchange_done(c, true);
+		exchange_end(x);
 		return;
 	}
 	x->leg = leg;

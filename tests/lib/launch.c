@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Test-only launcher: everything of `bridle run` except the private network namespace, through the supervisor's own
- * sandbox_start(). With --detached the programs are taken off again, so that what they stop must show on the wire.
+ * Test-only launcher: everything of `bridle run`, in a network namespace of the test's choice (or a private one), through the
+ * supervisor's own sandbox_start(). With --detached the programs are taken off again, so that what they stop must show on the wire;
+ * with --deadline a worker waits for a shorter time than base/deadline.def says.
  *
- * usage: launch --netns PATH --policy FILE --audit FILE --name N --user U [--detached] -- CMD…
+ * usage: launch [--netns PATH] --policy FILE --audit FILE --name N --user U [--detached] [--deadline NAME=MS]... -- CMD…
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -49,16 +50,26 @@ static int die(const char *what, const char *why)
 	return 125;
 }
 
+/* "head=300": one of base/deadline.def in milliseconds. */
+static int parse_deadline(struct launch *l, struct str text)
+{
+	size_t equals = str_find(text, '=');
+	enum deadline which = deadline_find(str_make(text.p, equals));
+	uint64_t ms;
+
+	if (which == DEADLINE_INVALID || str_to_u64(str_from(text, equals + 1), &ms) < 0 || ms == 0 || ms > UINT32_MAX)
+		return -EINVAL;
+	l->options.deadlines.ms[which] = (uint32_t)ms;
+	return 0;
+}
+
 static int parse(struct launch *l, int argc, char **argv)
 {
 	static const struct option options[] = {
-		{ "netns", required_argument, NULL, 'n' },
-		{ "policy", required_argument, NULL, 'p' },
-		{ "audit", required_argument, NULL, 'a' },
-		{ "name", required_argument, NULL, 'N' },
-		{ "user", required_argument, NULL, 'u' },
-		{ "detached", no_argument, NULL, 'd' },
-		{ NULL, 0, NULL, 0 },
+		{ "netns", required_argument, NULL, 'n' },    { "policy", required_argument, NULL, 'p' },
+		{ "audit", required_argument, NULL, 'a' },    { "name", required_argument, NULL, 'N' },
+		{ "user", required_argument, NULL, 'u' },     { "detached", no_argument, NULL, 'd' },
+		{ "deadline", required_argument, NULL, 'D' }, { NULL, 0, NULL, 0 },
 	};
 	int c;
 
@@ -75,10 +86,10 @@ static int parse(struct launch *l, int argc, char **argv)
 			l->user = optarg;
 		else if (c == 'd')
 			l->options.detached = true;
-		else
+		else if (c != 'D' || parse_deadline(l, str_of(optarg)) < 0)
 			return -EINVAL;
 	}
-	return l->netns && l->options.policy_file && l->options.name && l->user && optind < argc ? optind : -EINVAL;
+	return l->options.policy_file && l->options.name && l->user && optind < argc ? optind : -EINVAL;
 }
 
 static int load_policy(struct launch *l, char *text, size_t size)
@@ -109,8 +120,9 @@ static int launch(struct launch *l, char **argv, char **envp)
 	spec.cwd = cwd;
 	spec.uid = pw->pw_uid;
 	spec.gid = pw->pw_gid;
-	l->options.netns_fd = open(l->netns, O_RDONLY | O_CLOEXEC);
-	if (l->options.netns_fd < 0)
+	if (l->netns)
+		l->options.netns_fd = open(l->netns, O_RDONLY | O_CLOEXEC);
+	if (l->netns && l->options.netns_fd < 0)
 		return die(l->netns, strerror(errno));
 	if (load_policy(l, text, sizeof(text)) != 0)
 		return 125;
@@ -141,7 +153,7 @@ int main(int argc, char **argv, char **envp)
 		return init_main();
 	at = parse(&l, argc, argv);
 	if (at < 0)
-		return die("usage",
-			   "launch --netns PATH --policy FILE --audit FILE --name N --user U [--detached] -- CMD");
+		return die("usage", "launch [--netns PATH] --policy FILE --audit FILE --name N --user U [--detached] "
+				    "[--deadline NAME=MS]... -- CMD");
 	return launch(&l, argv + at, envp);
 }

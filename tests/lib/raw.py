@@ -2,6 +2,7 @@
 """Exact bytes on both sides of bridle: a scripted server in the stage's namespace, a raw client in the sandbox."""
 import json
 import os
+import subprocess
 
 import stage as st
 
@@ -66,10 +67,19 @@ class Raw:
         except FileNotFoundError:
             return []
 
-    def client(self, jobs, policy=None, **kwargs):
+    def launch(self, deadlines, policy, *command, **kwargs):
+        """As stage.run, through the tests' launcher, with other deadlines: {name: ms}."""
+        argv = [os.path.join(st.ROOT, "build", "release", "launch"), "--policy", policy, "--audit", self.dir + "/audit.jsonl",
+                "--name", f"raw-{os.getpid()}", "--user", st.USER]
+        for name, ms in deadlines.items():
+            argv += ["--deadline", f"{name}={ms}"]
+        return subprocess.run([*argv, "--", *command], capture_output=True, text=True, check=False, **kwargs)
+
+    def client(self, jobs, policy=None, deadlines=None, **kwargs):
         """Runs jobs in one sandbox; {id: what the client saw}."""
-        run = self.stage.run(policy or self.policy(), st.PYTHON, st.ROOT + "/tests/lib/rawclient.py", input=json.dumps(jobs),
-                             timeout=600, **kwargs)
+        command = [policy or self.policy(), st.PYTHON, st.ROOT + "/tests/lib/rawclient.py"]
+        kwargs = {"input": json.dumps(jobs), "timeout": 600, **kwargs}
+        run = self.launch(deadlines, *command, **kwargs) if deadlines else self.stage.run(*command, **kwargs)
         out = [json.loads(line) for line in run.stdout.splitlines()]
         assert len(out) == len(jobs), run.stderr
         return {line["id"]: line for line in out}

@@ -3,7 +3,7 @@
 """Sends exact bytes from inside a sandbox: a JSON list of jobs on stdin, one JSON line for each job on stdout.
 
 A job: {"id", "host" (dialled, also the SNI), "port", "tls" (default true), "send": [text or seconds, ...], "answers": how many to
-read (default 1), "probe": what to send afterwards ("pause" seconds later) to learn whether the connection lives, "mark": a request of its own on a
+read (default 1), "until_end": wait for the end after the answers, "probe": what to send afterwards ("pause" seconds later) to learn whether the connection lives, "nap": seconds before anything is read, "mark": a request of its own on a
 connection of its own at the end, so that the server's log can be told apart, "via": [proxy host, port] sends "connect" there first}.
 A line: {"id", "answers": [text], "kept": bool, "rest": bytes after the last answer, "seconds": until the end}.
 """
@@ -124,12 +124,13 @@ def run(job):
             send(sock, job["send"])
         except OSError:
             pass  # the answer may be there all the same
+        if "nap" in job:
+            time.sleep(job["nap"])
         for _ in range(job.get("answers", 1)):
             answer = reader.answer(str(job["send"][0]).startswith("HEAD ") if job["send"] else False)
             if answer is None:
                 break
             out["answers"].append(answer.decode("latin-1"))
-        out["seconds"] = time.monotonic() - begun
         if "probe" in job:
             time.sleep(job.get("pause", 0))
             try:
@@ -138,6 +139,10 @@ def run(job):
                 pass
             probed = reader.answer(False) or b""
             out["kept"], out["probed"] = probed.startswith(b"HTTP/1.1 200"), probed.decode("latin-1")
+        elif job.get("until_end"):
+            while reader.more():
+                pass
+        out["seconds"] = time.monotonic() - begun
         out["rest"] = reader.held.decode("latin-1")
         out["ended"] = reader.ended
     return out

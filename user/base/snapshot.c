@@ -26,6 +26,7 @@ struct snapshot_header {
 	uint16_t proxy_ports[SNAPSHOT_PROXY_PORTS_MAX];
 	uint16_t listen_port[2];
 	uint32_t tier;
+	struct deadlines deadlines;
 };
 
 static int write_all(int fd, const void *data, size_t n)
@@ -52,6 +53,7 @@ int snapshot_create(const struct snapshot *s)
 		.magic = SNAPSHOT_MAGIC,
 		.netns_cookie = s->netns_cookie,
 		.tier = s->tier,
+		.deadlines = s->deadlines,
 	};
 	auto_fd int fd = memfd_create("bridle-policy", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 	int r;
@@ -118,6 +120,7 @@ int snapshot_map(int fd, struct snapshot *ret)
 		.sandbox = texts[TEXT_SANDBOX],
 		.netns_cookie = header->netns_cookie,
 		.tier = header->tier,
+		.deadlines = header->deadlines,
 		.map = map,
 		.map_size = (size_t)st.st_size,
 	};

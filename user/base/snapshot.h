@@ -9,6 +9,7 @@
 
 #include <stdint.h>
 
+#include "base/deadline.h"
 #include "base/str.h"
 
 #define SNAPSHOT_PROXY_PORTS_MAX 8
@@ -22,7 +23,8 @@ struct snapshot {
 	uint16_t proxy_ports[SNAPSHOT_PROXY_PORTS_MAX]; /* of the caller's proxy variables; 0 ends the list */
 	uint16_t listen_port[2];			/* of our TCP listeners: IPv4, IPv6 */
 	uint32_t tier;					/* 1 or 2: named in audit records */
-	void *map;					/* set by snapshot_map(): owned */
+	struct deadlines deadlines;
+	void *map; /* set by snapshot_map(): owned */
 	size_t map_size;
 };
 

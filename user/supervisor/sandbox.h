@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/deadline.h"
 #include "base/str.h"
 
 struct init_spec;
@@ -29,8 +30,9 @@ struct sandbox_options {
 	struct init_spec *command;   /* masks, certs_dir and resolv_conf are filled by sandbox_start() */
 	const uint16_t *proxy_ports; /* of the caller's proxy variables */
 	size_t n_proxy_ports;
-	int netns_fd;  /* -1: a private namespace with loopback only; else this one (tests; later attach) */
-	bool detached; /* tests only: the programs are taken off again before the command starts */
+	int netns_fd; /* -1: a private namespace with loopback only; else this one (tests; later attach) */
+	struct deadlines deadlines; /* tests only: other times for the worker */
+	bool detached;		    /* tests only: the programs are taken off again before the command starts */
 	void (*on_stopped)(void *arg, int signal); /* the command stopped (job control) */
 	void (*on_started)(void *arg);
 	void (*on_end)(void *arg, int exit_code,

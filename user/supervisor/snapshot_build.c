@@ -46,6 +46,7 @@ int snapshot_build(const struct sandbox_options *options, const struct netns *ne
 		.netns_cookie = netns->cookie,
 		.listen_port = { netns->ports[NETNS_TCP4], netns->ports[NETNS_TCP6] },
 		.tier = tier,
+		.deadlines = options->deadlines,
 	};
 	struct buf pem;
 	int r = 0, fd = -1;

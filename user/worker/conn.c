@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Bytes of one connection: sniffing, TLS, buffers, deadlines. Requests are read one at a time; a second one waits in
- * the kernel until the first is answered.
+ * One connection: sniffing, the TLS handshake, one request after another; a second one waits in the kernel until the first
+ * is answered. Bytes are moved by conn_io.c, deadlines are set by deadline.c.
  */
 #include "worker/conn.h"
 
@@ -69,7 +69,7 @@ struct conn *conn_free(struct conn *c)
 	return NULL;
 }
 
-static void conn_fail(struct conn *c, enum why why)
+void conn_fail(struct conn *c, enum why why)
 {
 	if (!c->exchange && c->served == 0)
 		record_failure(c, why);
@@ -100,65 +100,7 @@ void conn_restart(struct conn *c, const struct host *authority, uint16_t port)
 	c->authority = *authority;
 	c->authority_port = port;
 	c->state = CONN_SNIFF;
-}
-
-/* Reads what fits. 1: some bytes, 0: none now, -1: the end or an error. */
-static int conn_read(struct conn *c)
-{
-	size_t room = MIN(buf_room(&c->in), (size_t)16384);
-	char *to = room ? buf_reserve(&c->in, room) : NULL;
-	ssize_t n;
-
-	if (!to)
-		return 0;
-	if (!c->ssl) {
-		n = recv(c->io.fd, to, room, 0);
-		if (n < 0)
-			return errno == EAGAIN || errno == EINTR ? 0 : -1;
-	} else {
-		ERR_clear_error();
-		n = SSL_read(c->ssl, to, (int)room);
-		if (n <= 0) {
-			int e = SSL_get_error(c->ssl, (int)n);
-
-			c->tls_wants_write = e == SSL_ERROR_WANT_WRITE;
-			if (e == SSL_ERROR_WANT_READ || e == SSL_ERROR_WANT_WRITE)
-				return 0;
-			n = 0;
-		}
-	}
-	if (n == 0)
-		return -1;
-	buf_commit(&c->in, (size_t)n);
-	return 1;
-}
-
-/* 0, or -1: nothing can be written any more. */
-static int conn_flush(struct conn *c)
-{
-	while (buf_len(&c->out) > 0) {
-		size_t want = MIN(buf_len(&c->out), (size_t)16384);
-		ssize_t n;
-
-		if (!c->ssl) {
-			n = send(c->io.fd, buf_data(&c->out), want, MSG_NOSIGNAL);
-			if (n < 0)
-				return errno == EAGAIN || errno == EINTR ? 0 : -1;
-		} else {
-			int e;
-
-			ERR_clear_error();
-			n = SSL_write(c->ssl, buf_data(&c->out), (int)want);
-			e = n > 0 ? SSL_ERROR_NONE : SSL_get_error(c->ssl, (int)n);
-			if (e == SSL_ERROR_WANT_READ || e == SSL_ERROR_WANT_WRITE)
-				return 0;
-			if (e != SSL_ERROR_NONE)
-				return -1;
-		}
-		buf_consume(&c->out, (size_t)n);
-		(void)timer_set(c->worker->loop, &c->timer, CONN_STALL_MS);
-	}
-	return 0;
+	c->waits_for = DEADLINE_INVALID;
 }
 
 /* The first byte: TLS begins with a handshake record, HTTP with a letter. WHY_undecided: not there yet. */
@@ -198,7 +140,6 @@ static enum why handshake(struct conn *c)
 	r = SSL_accept(c->ssl);
 	if (r == 1) {
 		c->state = CONN_SERVE;
-		(void)timer_set(c->worker->loop, &c->timer, CONN_HEAD_MS);
 		return WHY_allowed;
 	}
 	e = SSL_get_error(c->ssl, r);
@@ -221,13 +162,12 @@ static void take_request(struct conn *c)
 	if (r == H1_MORE)
 		return;
 	h1_scan_init(&c->scan);
-	c->head_begun = false;
+	c->waits_for = DEADLINE_INVALID;
 	c->exchange = exchange_new(c, r == H1_DONE ? str_make(buf_data(&c->in), size) : STR(""));
 	if (!c->exchange) {
 		c->state = CONN_CLOSING; /* refuse: no memory for it */
 		return;
 	}
-	(void)timer_set(c->worker->loop, &c->timer, CONN_STALL_MS);
 	if (r == H1_BAD) {
 		buf_clear(&c->in);
 		exchange_fail(c->exchange, why);
@@ -237,54 +177,16 @@ static void take_request(struct conn *c)
 	exchange_run(c->exchange);
 }
 
-static void fill(struct conn *c)
-{
-	int r = 1;
-
-	while (r > 0 && buf_room(&c->in) > 0) {
-		r = conn_read(c);
-		if (r > 0 && c->exchange) /* a body on its way; a head has one deadline for all of it */
-			(void)timer_set(c->worker->loop, &c->timer, CONN_STALL_MS);
-	}
-	if (r < 0)
-		c->eof = true;
-}
-
 static void update(struct conn *c)
 {
 	uint32_t events = 0;
 
-	if (!c->eof && c->state != CONN_CLOSING && buf_room(&c->in) > 0)
+	if (c->state == CONN_LINGER || (!c->eof && c->state != CONN_CLOSING && buf_room(&c->in) > 0))
 		events |= EPOLLIN;
-	if (buf_len(&c->out) > 0 || c->tls_wants_write)
+	if (c->state != CONN_LINGER && (buf_len(&c->out) > 0 || c->tls_wants_write))
 		events |= EPOLLOUT;
 	(void)loop_modify(c->worker->loop, &c->io, events);
-}
-
-/* A whole answer ends with close_notify; a broken one with a reset, which no reader takes for an end. */
-static void end_stream(struct conn *c)
-{
-	const struct linger reset = { .l_onoff = 1 };
-
-	if (c->broken)
-		(void)setsockopt(c->io.fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
-	else if (c->ssl)
-		(void)SSL_shutdown(c->ssl);
-}
-
-/* Nothing is being answered: the deadline of the next head, or of its absence. */
-static void await_next(struct conn *c, bool asked)
-{
-	if (c->served == 0 || c->state == CONN_DNS)
-		return; /* the first deadline runs already; dns_stream.c sets its own */
-	if (buf_len(&c->in) == 0) {
-		(void)timer_set(c->worker->loop, &c->timer, CONN_IDLE_MS);
-	} else if (!asked) {
-		conn_kick(c);
-	} else if (!c->head_begun) {
-		c->head_begun = true;
-		(void)timer_set(c->worker->loop, &c->timer, CONN_HEAD_MS);
-	}
+	conn_watch(c);
 }
 
 /* Serves what is there; frees c when it is over. */
@@ -294,7 +196,7 @@ static void serve(struct conn *c)
 	bool asked = false;
 
 	if ((c->state == CONN_SERVE || c->state == CONN_DNS) && !c->eof)
-		fill(c);
+		conn_fill(c);
 	if (c->exchange) {
 		exchange_run(c->exchange);
 	} else if (c->state == CONN_SERVE) {
@@ -317,11 +219,14 @@ static void serve(struct conn *c)
 	}
 	if (!c->exchange && !c->ask && buf_len(&c->out) == 0) {
 		if (c->state == CONN_CLOSING || (c->eof && why != WHY_allowed)) {
-			end_stream(c);
-			conn_free(c);
+			if (conn_end(c))
+				conn_free(c);
+			else
+				update(c);
 			return;
 		}
-		await_next(c, asked);
+		if (c->served > 0 && c->state == CONN_SERVE && buf_len(&c->in) > 0 && !asked)
+			conn_kick(c);
 	} else if (c->exchange && c->eof && !c->exchange->leg && !c->exchange->wait) {
 		conn_free(c);
 		return;
@@ -336,6 +241,11 @@ static void conn_drive(struct conn *c)
 {
 	enum why why = WHY_allowed;
 
+	if (c->state == CONN_LINGER) {
+		if (conn_linger(c))
+			conn_free(c);
+		return;
+	}
 	if (c->state == CONN_SNIFF) {
 		if (conn_flush(c) < 0)
 			why = WHY_client_closed;
@@ -371,30 +281,6 @@ static void on_resume(struct job *job)
 	conn_drive(container_of(job, struct conn, resume));
 }
 
-static void on_timeout(struct timer *t)
-{
-	struct conn *c = container_of(t, struct conn, timer);
-	struct exchange *x = c->exchange;
-
-	if (x && x->leg && !x->answered && x->request_done) {
-		x->request.keep_alive = false;
-		exchange_fail(x, WHY_upstream_timeout);
-		return;
-	}
-	if (!x && c->state == CONN_SERVE && buf_len(&c->in) > 0) {
-		c->exchange = exchange_new(c, STR(""));
-		if (c->exchange) {
-			exchange_fail(c->exchange, WHY_client_timeout);
-			(void)timer_set(c->worker->loop, &c->timer, 1000);
-			return;
-		}
-	}
-	if (c->state == CONN_DNS && buf_len(&c->in) == 0)
-		conn_free(c); /* idle, as RFC 7766 6.2.3 expects */
-	else
-		conn_fail(c, WHY_client_timeout);
-}
-
 void conns_drive_handshakes(struct worker *w)
 {
 	for (struct conn *c = w->conns; c; c = c->next) {
@@ -425,7 +311,8 @@ int conn_new(struct worker *w, int fd)
 	buf_init(&c->out, CONN_BUFFER_MAX);
 	h1_scan_init(&c->scan);
 	c->io = (struct io){ .fd = fd, .events = EPOLLIN, .ready = on_ready };
-	c->timer.fire = on_timeout;
+	c->timer.fire = conn_timeout;
+	c->waits_for = DEADLINE_INVALID;
 	c->resume.run = on_resume;
 	c->next = w->conns;
 	c->at = &w->conns;
@@ -445,9 +332,9 @@ int conn_new(struct worker *w, int fd)
 	if (c->dst.port == DNS_STREAM_PORT)
 		c->state = CONN_DNS;
 	r = loop_add(w->loop, &c->io);
-	if (r == 0)
-		r = timer_set(w->loop, &c->timer, CONN_HANDSHAKE_MS);
 	if (r < 0)
 		conn_free(c);
+	else
+		conn_watch(c);
 	return r;
 }

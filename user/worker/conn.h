@@ -6,15 +6,14 @@
 #ifndef BRIDLE_WORKER_CONN_H
 #define BRIDLE_WORKER_CONN_H
 
+#include "base/deadline.h"
 #include "http/h1.h"
 #include "worker/context.h"
 #include "worker/original_dst.h"
 
-#define CONN_BUFFER_MAX	  ((size_t)64 * 1024)
-#define CONN_HANDSHAKE_MS 10000
-#define CONN_HEAD_MS	  10000
-#define CONN_IDLE_MS	  60000
-#define CONN_STALL_MS	  60000
+#define CONN_BUFFER_MAX	 ((size_t)64 * 1024)
+#define CONN_LINGER_MAX	 ((size_t)16 << 20) /* bytes that are dropped behind the last answer */
+#define CONN_BODY_WINDOW 1024		    /* bytes of a body of known length, per deadline */
 
 struct exchange;
 struct name_ask;
@@ -25,6 +24,7 @@ enum conn_state {
 	CONN_SERVE,
 	CONN_DNS,     /* port 53: questions, and nothing else */
 	CONN_CLOSING, /* what is in out goes, then the end */
+	CONN_LINGER,  /* all is said; what the program still sends is dropped until it closes too */
 };
 
 struct conn {
@@ -48,8 +48,11 @@ struct conn {
 	bool eof;    /* the program closed its side */
 	bool broken; /* an answer was begun and cannot be ended */
 	bool tls_wants_write;
-	bool head_begun; /* a part of a later request's head is in `in`: its deadline runs */
-	unsigned served; /* requests */
+	unsigned served;	      /* requests */
+	uint64_t total_in, total_out; /* bytes, after TLS */
+	size_t lingered;
+	enum deadline waits_for; /* what the timer runs for */
+	uint64_t waits_since;	 /* the bytes that had moved when it was set */
 };
 
 /* fd is owned from here, also on failure. 0 or -errno. */
@@ -70,5 +73,25 @@ void conn_restart(struct conn *c, const struct host *authority, uint16_t port);
 
 /* The name by which the program called the server: SNI, CONNECT's authority, or empty. */
 struct str conn_sni(const struct conn *c);
+
+/* Ends it; a record is written when no exchange was. */
+void conn_fail(struct conn *c, enum why why);
+
+/* --- conn_io.c --- */
+
+/* Reads what fits; sets eof at the end. */
+void conn_fill(struct conn *c);
+/* 0, or -1: nothing can be written any more. */
+int conn_flush(struct conn *c);
+/* Everything was written. true: to be freed; false: it lingers. */
+bool conn_end(struct conn *c);
+/* true: to be freed. */
+bool conn_linger(struct conn *c);
+
+/* --- deadline.c --- */
+
+/* Sets the timer for what is waited for now; bytes that moved set it anew. */
+void conn_watch(struct conn *c);
+void conn_timeout(struct timer *t);
 
 #endif

@@ -106,12 +106,144 @@ static int put_problem(struct buf *b, const struct refusal *r, struct str senten
 		e = put_member(b, "message", sentence);
 	if (e == 0)
 		e = put_member(b, "error", sentence);
-	return e == 0 ? buf_append(b, STR("}\n")) : e;
+	return e == 0 ? buf_append(b, STR("}")) : e;
 }
 
-static bool is_git(struct str user_agent)
+/* --- forms: who reads it decides ----------------------------------------------------------------------------- */
+
+/* google.golang.org/grpc/codes: what the client library does with it. */
+static unsigned grpc_status(enum why why)
 {
-	return str_starts(user_agent, STR("git/"));
+	switch (why_status(why)) {
+	case 429:
+		return 8; /* RESOURCE_EXHAUSTED */
+	case 408:
+	case 504:
+		return 4; /* DEADLINE_EXCEEDED */
+	case 500:
+		return 13; /* INTERNAL */
+	case 502:
+	case 503:
+		return 14; /* UNAVAILABLE */
+	default:
+		return is_policy(why) ? 7 : 3; /* PERMISSION_DENIED, INVALID_ARGUMENT */
+	}
+}
+
+/* The message is percent-encoded (gRPC over HTTP/2, "Status-Message"). */
+static int grpc_fields(const struct refusal *r, struct arena *a, struct str sentence, struct http_fields *ret)
+{
+	struct buf text;
+	struct str message, status = arena_printf(a, "%u", grpc_status(r->why));
+	int e = 0;
+
+	buf_init(&text, HTTP_VALUE_MAX);
+	for (size_t i = 0; i < sentence.n && i < 2 * REFUSAL_TEXT_MAX && e == 0; i++) {
+		unsigned char c = (unsigned char)sentence.p[i];
+
+		e = c >= 0x20 && c < 0x7f && c != '%' ? buf_append(&text, str_make(sentence.p + i, 1))
+						      : buf_printf(&text, "%%%02X", c);
+	}
+	message = arena_str(a, buf_str(&text));
+	buf_done(&text);
+	if (e == 0 && (!message.p || !status.p))
+		e = -ENOMEM;
+	if (e == 0)
+		e = http_field_add(ret, STR("grpc-status"), status);
+	return e == 0 ? http_field_add(ret, STR("grpc-message"), message) : e;
+}
+
+static int put_text(const struct refusal *r, struct str sentence, struct buf *b)
+{
+	int e = buf_append(b, sentence);
+
+	if (e == 0 && r->fix.n > 0)
+		e = buf_append(b, STR("\n"));
+	if (e == 0 && r->fix.n > 0)
+		e = buf_append(b, r->fix);
+	return e == 0 ? buf_append(b, STR("\n")) : e;
+}
+
+static int put_rpc(const struct refusal *r, struct str sentence, struct buf *b)
+{
+	int e = buf_append(b, STR("{\"jsonrpc\":\"2.0\",\"id\":"));
+
+	if (e == 0)
+		e = buf_append(b, r->rpc_id);
+	if (e == 0)
+		e = buf_printf(b, ",\"error\":{\"code\":%d,\"message\":\"", REFUSAL_RPC_CODE);
+	if (e == 0)
+		e = buf_append_json(b, sentence);
+	if (e == 0)
+		e = buf_append(b, STR("\",\"data\":"));
+	if (e == 0)
+		e = put_problem(b, r, sentence);
+	return e == 0 ? buf_append(b, STR("}}\n")) : e;
+}
+
+static int put_nothing(const struct refusal *r, struct str sentence, struct buf *b)
+{
+	(void)r;
+	(void)sentence;
+	(void)b;
+	return 0; /* the fields say it all */
+}
+
+static int put_problem_line(const struct refusal *r, struct str sentence, struct buf *b)
+{
+	int e = put_problem(b, r, sentence);
+
+	return e == 0 ? buf_append(b, STR("\n")) : e;
+}
+
+static bool wants_grpc(const struct refusal *r)
+{
+	return str_starts(r->content_type, STR("application/grpc"));
+}
+
+static bool wants_rpc(const struct refusal *r)
+{
+	return r->rpc_id.n > 0;
+}
+
+/* git shows a body only when it is text/plain */
+static bool wants_text(const struct refusal *r)
+{
+	return str_starts(r->user_agent, STR("git/"));
+}
+
+static bool wants_problem(const struct refusal *r)
+{
+	(void)r;
+	return true;
+}
+
+/* The first that wants it. own_status: HTTP itself says that all went well. */
+static const struct form {
+	bool (*wants)(const struct refusal *r);
+	bool own_status;
+	const char *content_type;
+	int (*fields)(const struct refusal *r, struct arena *a, struct str sentence, struct http_fields *ret);
+	int (*put)(const struct refusal *r, struct str sentence, struct buf *b);
+} forms[] = {
+	{ wants_grpc, true, "application/grpc", grpc_fields, put_nothing },
+	{ wants_rpc, true, "application/json", NULL, put_rpc },
+	{ wants_text, false, "text/plain; charset=utf-8", NULL, put_text },
+	{ wants_problem, false, "application/problem+json", NULL, put_problem_line },
+};
+
+static const struct form *form_of(const struct refusal *r)
+{
+	size_t i = 0;
+
+	while (!forms[i].wants(r))
+		i++;
+	return &forms[i];
+}
+
+unsigned refusal_status(const struct refusal *r)
+{
+	return form_of(r)->own_status ? 200 : (unsigned)why_status(r->why);
 }
 
 static int put_head(const struct refusal *r, struct arena *a, struct http_fields *ret)
@@ -120,9 +252,7 @@ static int put_head(const struct refusal *r, struct arena *a, struct http_fields
 	int status = why_status(r->why), e;
 
 	ret->n = 0;
-	/* git shows a body only when it is text/plain */
-	e = http_field_add(ret, STR("content-type"),
-			   is_git(r->user_agent) ? STR("text/plain; charset=utf-8") : STR("application/problem+json"));
+	e = http_field_add(ret, STR("content-type"), str_of(form_of(r)->content_type));
 	if (e == 0)
 		e = http_field_add(ret, STR("bridle-decision"), str_of(why_symbol(r->why)));
 	if (e == 0)
@@ -136,6 +266,7 @@ static int put_head(const struct refusal *r, struct arena *a, struct http_fields
 
 int refusal_write(const struct refusal *r, struct arena *a, struct http_fields *ret_fields, struct buf *ret_body)
 {
+	const struct form *form = form_of(r);
 	struct buf sentence;
 	int e;
 
@@ -143,18 +274,10 @@ int refusal_write(const struct refusal *r, struct arena *a, struct http_fields *
 	e = put_sentence(&sentence, r);
 	if (e == 0)
 		e = put_head(r, a, ret_fields);
-	if (e == 0 && is_git(r->user_agent)) {
-		e = buf_append(ret_body, buf_str(&sentence));
-		if (e == 0 && r->fix.n > 0) {
-			e = buf_append(ret_body, STR("\n"));
-			if (e == 0)
-				e = buf_append(ret_body, r->fix);
-		}
-		if (e == 0)
-			e = buf_append(ret_body, STR("\n"));
-	} else if (e == 0) {
-		e = put_problem(ret_body, r, buf_str(&sentence));
-	}
+	if (e == 0 && form->fields)
+		e = form->fields(r, a, buf_str(&sentence), ret_fields);
+	if (e == 0)
+		e = form->put(r, buf_str(&sentence), ret_body);
 	buf_done(&sentence);
 	return e;
 }

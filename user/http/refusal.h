@@ -25,13 +25,18 @@ struct refusal {
 	struct str fix;	      /* the JSON that would allow it; empty: none */
 	struct str detail;    /* one more sentence of ours (never of a peer); empty: none */
 	struct str request_id;
-	struct str user_agent; /* decides the form: git/… gets text/plain */
-	struct str accept;
-	struct str content_type; /* of the request: application/grpc, application/json (JSON-RPC) */
+	struct str user_agent;	 /* git/… gets text/plain */
+	struct str content_type; /* of the request: application/grpc… gets a gRPC status */
+	struct str rpc_id;	 /* of a JSON-RPC call, as JSON text: gets an error with it; empty: it is none */
 };
 
+#define REFUSAL_RPC_CODE (-32001) /* of JSON-RPC errors */
+
+/* The HTTP status of the answer: why_status(), but 200 where the protocol inside says no by itself (gRPC, JSON-RPC). */
+unsigned refusal_status(const struct refusal *r);
+
 /*
- * Fields (allocated in a) and body of the answer; the status is why_status(). Sets content-type, content-length is
+ * Fields (allocated in a) and body of the answer. Sets content-type, content-length is
  * the session's. Always sets bridle-decision, bridle-request-id, cache-control: no-store; 429 and 503 set retry-after. 0 or -errno.
  */
 int refusal_write(const struct refusal *r, struct arena *a, struct http_fields *ret_fields, struct buf *ret_body);

@@ -10,6 +10,8 @@ static enum deadline of_exchange(const struct exchange *x)
 {
 	if (buf_len(&x->conn->out) > 0)
 		return DEADLINE_drain;
+	if (x->refused != WHY_undecided)
+		return DEADLINE_body;
 	if (!x->leg || x->request_done)
 		return x->answered ? DEADLINE_stream : DEADLINE_answer;
 	if (x->answered)
@@ -81,7 +83,10 @@ static bool end_exchange(struct conn *c, enum deadline which)
 		return false;
 	}
 	x->request.keep_alive = false;
-	exchange_fail(x, which == DEADLINE_body ? WHY_client_timeout : WHY_upstream_timeout);
+	if (x->refused != WHY_undecided)
+		exchange_fail(x, x->refused);
+	else
+		exchange_fail(x, which == DEADLINE_body ? WHY_client_timeout : WHY_upstream_timeout);
 	return true;
 }
 

@@ -61,6 +61,7 @@ struct exchange *exchange_free(struct exchange *x)
 		upstream_cancel(x->wait);
 	if (x->leg)
 		upstream_release(x->leg, false);
+	buf_done(&x->call);
 	arena_done(&x->arena);
 	free(x);
 	return NULL;
@@ -68,7 +69,7 @@ struct exchange *exchange_free(struct exchange *x)
 
 void exchange_run(struct exchange *x)
 {
-	enum step step = STEP_NEXT;
+	enum step step = x->refused == WHY_undecided ? STEP_NEXT : exchange_hear_call(x);
 
 	while (step == STEP_NEXT && x->stage < sizeof(stages) / sizeof(stages[0])) {
 		size_t before = x->stage;
@@ -95,7 +96,7 @@ void exchange_fail(struct exchange *x, enum why why)
 {
 	struct conn *c = x->conn;
 
-	(void)exchange_refuse(x, why, NULL);
+	(void)exchange_refuse_now(x, why, NULL);
 	c->exchange = NULL;
 	exchange_free(x);
 	conn_exchange_done(c, true);

@@ -33,6 +33,10 @@ struct exchange {
 	char authority[HOST_MAX + 16]; /* canonical, for messages */
 	char rule[512];
 	enum why why;
+	enum why refused; /* decided, but the body's beginning is still heard; WHY_undecided: no */
+	const char *refused_detail;
+	struct buf call;   /* owned; with refused: the body so far */
+	struct str rpc_id; /* into call */
 	unsigned status;
 	bool audited;
 	bool answered; /* a final response head is in conn->out */
@@ -69,8 +73,13 @@ void exchange_fail(struct exchange *x, enum why why);
 /* The program is gone. Writes the audit record and frees x. */
 void exchange_abandon(struct exchange *x, enum why why);
 
-/* refuse.c: answers and ends. detail is static text of ours or NULL. */
+/*
+ * refuse.c: answers and ends. detail is static text of ours or NULL. exchange_refuse() first hears the beginning of a body that may be
+ * a JSON-RPC call (STEP_WAIT), so that the answer can carry its id; it is for stages. The other never waits.
+ */
 enum step exchange_refuse(struct exchange *x, enum why why, const char *detail);
+enum step exchange_refuse_now(struct exchange *x, enum why why, const char *detail);
+enum step exchange_hear_call(struct exchange *x);
 /* record.c: once; false when it could not be written. */
 bool exchange_audit(struct exchange *x);
 /* relay.c */

@@ -195,7 +195,7 @@ enum step exchange_relay(struct exchange *x)
 		return stage_upstream(x);
 	}
 	if (why != WHY_allowed)
-		return exchange_refuse(x, why, NULL);
+		return exchange_refuse_now(x, why, NULL);
 	if (x->response_done) {
 		upstream_release(x->leg,
 				 x->request_done && x->response.keep_alive && buf_len(upstream_in(x->leg)) == 0);

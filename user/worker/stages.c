@@ -170,7 +170,7 @@ static void on_leg(void *arg, enum why why, struct upstream *leg, const char *de
 
 	x->wait = NULL;
 	if (why != WHY_allowed) {
-		(void)exchange_refuse(x, why, detail);
+		(void)exchange_refuse_now(x, why, detail);
 		exchange_end(x);
 		return;
 	}

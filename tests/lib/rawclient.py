@@ -118,6 +118,9 @@ def run(job):
     except OSError as e:
         return {**out, "error": f"{type(e).__name__}: {e}", "connected": job.get("connected")}
     out["connected"] = job.get("connected")
+    if out["connected"] and " 200 " not in out["connected"]:
+        sock.close()
+        return out
     reader = Reader(sock)
     with sock:
         try:

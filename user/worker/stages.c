@@ -55,17 +55,21 @@ static enum why request_authority(struct exchange *x, uint16_t default_port, str
 static enum step answer_connect(struct exchange *x)
 {
 	struct conn *c = x->conn;
-	struct host host;
-	uint16_t port;
+	struct host host, from_field;
+	uint16_t port, field_port;
 
 	if (c->ssl || c->via_connect || !policy_is_proxy_port(x->worker->policy, c->dst.port))
 		return exchange_refuse(x, WHY_connect_not_allowed, NULL);
 	if (authority_parse(x->request.authority, 443, &host, &port) < 0)
 		return exchange_refuse(x, WHY_bad_target, NULL);
+	if (x->request.host.n > 0 && authority_parse(x->request.host, port, &from_field, &field_port) < 0)
+		return exchange_refuse(x, WHY_bad_host, NULL);
+	if (x->request.host.n > 0 && (!same_host(&host, &from_field) || port != field_port))
+		return exchange_refuse(x, WHY_identity_mismatch, NULL);
 	if (buf_append(&c->out, STR("HTTP/1.1 200 Connection established\r\n\r\n")) < 0)
 		return exchange_refuse(x, WHY_internal, NULL);
-	x->request_done = x->audited =
-		true; /* nothing has gone anywhere: what follows is decided and recorded by itself */
+	/* nothing has gone anywhere: what follows is decided and recorded by itself. HTTP/1.0 clients (Python's) tunnel, too */
+	x->request_done = x->audited = x->request.keep_alive = true;
 	conn_restart(c, &host, port);
 	return STEP_END;
 }

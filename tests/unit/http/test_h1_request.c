@@ -5,9 +5,7 @@
 #include <stdlib.h>
 
 #include "base/buf.h"
-#include "http/form_walker.h"
 #include "http/h1.h"
-#include "http/h1_body.h"
 
 struct row {
 	const char *head;
@@ -138,122 +136,11 @@ static void test_limits(void **state)
 	buf_done(&b);
 }
 
-struct body_row {
-	const char *in;
-	const char *out; /* NULL: refused */
-};
-
-static const struct body_row body_rows[] = {
-	{ "0\r\n\r\n", "" },
-	{ "3\r\nabc\r\nA;x=y\r\n0123456789\r\n0\r\nX-T: v\r\n\r\n", "abc0123456789" },
-	{ "0003\r\nabc\r\n0\r\n\r\n", "abc" },
-	{ "3 \r\nabc\r\n0\r\n\r\n", NULL },
-	{ "+3\r\nabc\r\n0\r\n\r\n", NULL },
-	{ "0x3\r\nabc\r\n0\r\n\r\n", NULL },
-	{ "\r\n", NULL },
-	{ "3\nabc\r\n0\r\n\r\n", NULL },
-	{ "3\r\nabcd\r\n0\r\n\r\n", NULL },
-	{ "3\r\nabc\n0\r\n\r\n", NULL },
-	{ "10000000000000000\r\n", NULL },
-	{ "0\r\nbad name: v\r\n\r\n", NULL },
-	{ "0\r\nX: v\n\r\n", NULL },
-};
-
-static bool decode(const char *text, size_t step, struct buf *out)
-{
-	const struct http_body kind = { .kind = HTTP_BODY_CHUNKED };
-	size_t n = strlen(text), at = 0, have = 0;
-	struct h1_body b;
-
-	h1_body_init(&b, &kind);
-	while (!b.done && have < n) {
-		have = have + step < n ? have + step : n;
-		while (at < have) {
-			struct str content;
-			size_t used;
-
-			if (h1_body_read(&b, str_make(text + at, have - at), &used, &content) != WHY_allowed)
-				return false;
-			assert_int_equal(buf_append(out, content), 0);
-			at += used;
-			if (used == 0)
-				break;
-		}
-	}
-	return b.done && at == n;
-}
-
-static void test_chunks(void **state)
-{
-	(void)state;
-	for (size_t i = 0; i < sizeof(body_rows) / sizeof(body_rows[0]); i++) {
-		for (size_t step = 1; step < 60; step++) {
-			struct buf out;
-			bool ok;
-
-			buf_init(&out, 1024);
-			ok = decode(body_rows[i].in, step, &out);
-			if (ok != (body_rows[i].out != NULL))
-				fail_msg("body row %zu, step %zu", i, step);
-			if (ok)
-				assert_str_equal(buf_str(&out), body_rows[i].out);
-			buf_done(&out);
-		}
-	}
-}
-
-struct form_row {
-	const char *type, *body;
-	bool found;
-};
-
-static const struct form_row form_rows[] = {
-	{ "application/x-www-form-urlencoded", "a=1&_method=delete", true },
-	{ "application/x-www-form-urlencoded", "_method", true },
-	{ "Application/X-WWW-Form-Urlencoded; charset=x", "%5fm%65thod=put", true },
-	{ "application/x-www-form-urlencoded", "_method[]=put", true },
-	{ "application/x-www-form-urlencoded", "_METHOD=put", true },
-	{ "application/x-www-form-urlencoded", "a&+%20%09_method=put", true },
-	{ "application/x-www-form-urlencoded", ".method=put", true },
-	{ "application/x-www-form-urlencoded", "_method%00x=put", true },
-	{ "application/x-www-form-urlencoded", "a=_method&x_method=1&_methods=2", false },
-	{ "application/x-www-form-urlencoded", "a=%26_method=1", false },
-	{ "application/json", "_method=delete", false },
-	{ "", "a=1&_method=delete", true },
-	{ "application/x-www-form-urlencoded, text/plain", "_method=delete", true },
-	{ "multipart/form-data; boundary=b",
-	  "--b\r\nContent-Disposition: form-data; name=\"_method\"\r\n\r\nput\r\n--b--", true },
-	{ "multipart/form-data", "--b\nContent-Disposition: form-data;\r\n NAME=_method\r\n\r\nput", true },
-	{ "multipart/form-data; boundary=b", "--b\r\nContent-Disposition: form-data; name=\"x\"\r\n\r\nhello\r\n--b--",
-	  false },
-};
-
-static void test_forms(void **state)
-{
-	(void)state;
-	for (size_t i = 0; i < sizeof(form_rows) / sizeof(form_rows[0]); i++) {
-		struct str body = str_of(form_rows[i].body);
-
-		for (size_t step = 1; step <= body.n; step++) {
-			struct form_walker w;
-
-			(void)form_walker_init(&w, str_of(form_rows[i].type));
-			for (size_t at = 0; at < body.n; at += step)
-				(void)form_walker_feed(&w,
-						       str_make(body.p + at, at + step < body.n ? step : body.n - at));
-			if (form_walker_finish(&w) != form_rows[i].found)
-				fail_msg("form row %zu, step %zu", i, step);
-		}
-	}
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_rows),
 		cmocka_unit_test(test_limits),
-		cmocka_unit_test(test_chunks),
-		cmocka_unit_test(test_forms),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -42,7 +42,7 @@ JOBS = {
     "CONNECT and its Host disagree": connect(f"{HOST}:443", connect=f"CONNECT {HOST}:443 HTTP/1.1\r\nHost: evil.example.com\r\n\r\n"),
     "CONNECT and the port of its Host": connect(f"{HOST}:443", connect=f"CONNECT {HOST}:443 HTTP/1.1\r\nHost: {HOST}:80\r\n\r\n"),
     "bytes too early": connect(f"{HOST}:443", connect=f"CONNECT {HOST}:443 HTTP/1.1\r\nHost: {HOST}\r\n\r\n\x16\x03\x01\0", tls=False),
-    "no proxy port": {**connect(f"{HOST}:443"), "via": ["10.77.0.5", 80]},
+    "no proxy port": {**connect(f"{HOST}:443"), "via": ["10.77.0.25", 80]},
     "absolute": clear(f"http://{HOST}/abs?x=1"), "absolute https": clear(f"https://{HOST}/abss"),
     "absolute, Host disagrees": clear(f"http://{HOST}/abs", host="evil.example.com"),
     "absolute, refused": clear("http://evil.example.com/abs", host="evil.example.com"),

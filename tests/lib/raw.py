@@ -6,7 +6,7 @@ import subprocess
 
 import stage as st
 
-ADDRESS = "10.77.0.5"
+ADDRESS = "10.77.0.25"
 NAMES = ("raw.example.com", "bound.example.com", "bound2.example.com")
 POLICY = {
     "custom_credentials": {

@@ -59,6 +59,13 @@ $(B)/launch: $(B)/obj/tests/lib/launch.o $(filter-out $(B)/lib/libcli.a,$(ROLE_L
 
 check-flow: all $(B)/launch
 	$(Q)tests/flow/run
+# Stock Debian kernels under QEMU's interpreter: the tests of the hooks and the demo in each. Not part of `check`.
+VM_KERNELS ?= 6.1 6.12 7.3
+.PHONY: check-vm check-deep
+check-vm: all $(B)/launch $(BPF_TESTS) ## boot other kernels and test the hooks and the demo there
+	$(Q)scripts/deps vm && tests/vm/run $(VM_KERNELS)
+check-deep: ## what `check` has no time for
+	$(Q)MAKE="$(MAKE)" scripts/check-all check-vm
 check-demo: all $(B)/launch
 	$(Q)unshare --net --mount $(PYTHON) tests/lib/demo.py && echo "check-demo: 1 passed, 0 failed, 0 skipped"
 

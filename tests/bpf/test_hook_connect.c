@@ -338,7 +338,7 @@ static void test_loopback_own(void **state)
 /* Nothing is refused by a map that has room only for others. */
 static void test_flow_map_full(void **state)
 {
-	struct flow_key key = { .netns_cookie = 1 };
+	struct flow_key key = { .netns_cookie = 1, .port = 1 }; /* a reservation has port 0 */
 	struct flow flow = { 0 };
 	char path[256];
 	int fd;

@@ -102,7 +102,7 @@ static void on_tick(struct timer *t)
 	struct events *e = container_of(t, struct events, timer);
 
 	write_losses(e);
-	kernel_sweep_flows(e->kernel);
+	kernel_sweep_flows(e->kernel, (uint64_t)loop_now_ms(e->loop) * 1000000U);
 	(void)timer_set(e->loop, &e->timer, EVENTS_TICK_MS);
 }
 

@@ -14,7 +14,6 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/vfs.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <bpf/bpf.h>
@@ -353,21 +352,12 @@ uint64_t kernel_events_lost(const struct kernel *k)
 	return counters.events_lost;
 }
 
-static uint64_t now_boot_ns(void)
-{
-	struct timespec ts;
-
-	(void)clock_gettime(CLOCK_BOOTTIME, &ts);
-	return (uint64_t)ts.tv_sec * 1000000000U + (uint64_t)ts.tv_nsec;
-}
-
 /* Collects first and deletes then: a key that is deleted under the walk would start it anew. */
-void kernel_sweep_flows(struct kernel *k)
+void kernel_sweep_flows(struct kernel *k, uint64_t now_ns)
 {
 	const uint64_t life_ns = BRIDLE_FLOW_LIFE_S * 1000000000ULL;
 	const struct bpf_map *flows = k->skel->maps.flows;
 	struct flow_key old[SWEEP_KEYS_MAX], key, *at = NULL;
-	const uint64_t now = now_boot_ns();
 	struct flow flow;
 	size_t n = 0;
 
@@ -375,7 +365,7 @@ void kernel_sweep_flows(struct kernel *k)
 		if (bpf_map__get_next_key(flows, at, &key, sizeof(key)) < 0)
 			break;
 		if (bpf_map__lookup_elem(flows, &key, sizeof(key), &flow, sizeof(flow), 0) == 0 &&
-		    now > flow.started_ns && now - flow.started_ns > life_ns)
+		    now_ns > flow.started_ns && now_ns - flow.started_ns > life_ns)
 			old[n++] = key;
 		at = &key;
 	}

@@ -66,8 +66,8 @@ int kernel_events_read(struct kernel *k, kernel_event_fn fn, void *arg);
 /* Events that found the ring full, so far. */
 uint64_t kernel_events_lost(const struct kernel *k);
 
-/* Deletes flows older than 60 s whose connection never came, see bpf/abi.h. Called now and then. */
-void kernel_sweep_flows(struct kernel *k);
+/* Deletes flows older than 60 s whose connection never came, see bpf/abi.h. Called now and then; now by CLOCK_BOOTTIME. */
+void kernel_sweep_flows(struct kernel *k, uint64_t now_ns);
 
 /* Detaches and removes the pins below pin_dir; works for another process's leftovers too. 0 or -errno. */
 int kernel_remove_pins(const char *pin_dir);

@@ -91,7 +91,7 @@ static __always_inline enum why flow_reserve(struct bpf_sock_addr *ctx, struct s
 	stamp->flow.socket_cookie = bpf_get_socket_cookie(ctx);
 	stamp->flow.started_ns = bpf_ktime_get_boot_ns();
 	flow_key_reserve(&key, stamp);
-	if (bpf_map_update_elem(&flows, &key, &stamp->flow, BPF_ANY) < 0)
+	if (bpf_map_update_elem(&flows, &key, &stamp->flow, BPF_ANY))
 		return WHY_flow_map_full; /* refuse: the worker could not learn the destination */
 	stamp->state = STAMP_RESERVED;
 	return WHY_allowed;

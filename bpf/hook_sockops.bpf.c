@@ -57,7 +57,7 @@ static __always_inline void flow_publish(struct bpf_sock_ops *ctx, struct stamp 
 	(void)bpf_map_delete_elem(&flows, &key);
 	flow_key_set(&key, ctx, stamp);
 	stamp->flow.started_ns = bpf_ktime_get_boot_ns();
-	if (bpf_map_update_elem(&flows, &key, &stamp->flow, BPF_ANY) < 0) {
+	if (bpf_map_update_elem(&flows, &key, &stamp->flow, BPF_ANY)) {
 		(void)bpf_map_delete_elem(&flows, &key); /* an older connection's flow must not pass for this one's */
 		flow_report_lost(stamp);
 		return;

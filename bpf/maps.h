@@ -2,6 +2,9 @@
 /*
  * The maps that the hooks share, declared; bpf/maps.bpf.c defines them. Values that user space reads too are in
  * bpf/abi.h. All are private to one load (one sandbox, or the daemon); a missing or zeroed entry means refuse.
+ *
+ * What bpf_map_*_elem() returns is compared with zero, never with `<`: before Linux 6.4 the helper's int comes back not
+ * sign-extended, and a failure is a large positive number.
  */
 #ifndef BRIDLE_BPF_MAPS_H
 #define BRIDLE_BPF_MAPS_H

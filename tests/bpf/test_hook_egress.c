@@ -67,6 +67,19 @@ static int program_udp_lite(void)
 	return udp_try(AF_INET, IPPROTO_UDPLITE);
 }
 
+/* Newer kernels have no UDP-Lite: what a kernel lacks cannot be let out, so its row is named and left out. */
+static bool has_udp_lite(void)
+{
+	int fd = socket(AF_INET, SOCK_DGRAM, IPPROTO_UDPLITE);
+
+	if (fd < 0) {
+		(void)fprintf(stderr, "note: this kernel has no udp_lite\n");
+		return false;
+	}
+	(void)close(fd);
+	return true;
+}
+
 /* The connect hook turns it round, and the device takes it to the wire all the same. */
 static int program_device(void)
 {
@@ -247,7 +260,9 @@ int main(void)
 	size_t n = 0;
 
 	for (size_t i = 0; i < ARRAY_SIZE(leaks); i++)
-		tests[n++] = (struct CMUnitTest){ leaks[i].name, test_leak, NULL, NULL, (void *)(uintptr_t)&leaks[i] };
+		if (leaks[i].program != program_udp_lite || has_udp_lite())
+			tests[n++] = (struct CMUnitTest){ leaks[i].name, test_leak, NULL, NULL,
+							  (void *)(uintptr_t)&leaks[i] };
 	tests[n++] = (struct CMUnitTest)cmocka_unit_test(test_old_connection);
 	tests[n++] = (struct CMUnitTest)cmocka_unit_test(test_ingress);
 	return cmocka_run_group_tests(tests, stage_setup_bare, stage_teardown);

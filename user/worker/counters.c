@@ -7,9 +7,6 @@
 
 #include "bpf/abi.h"
 
-#define COUNTERS_BYTES \
-	(COUNTER_COUNT_ * sizeof(uint64_t)) /* each cell has 8 bytes, rounded up to a page by the kernel */
-
 void counters_map(struct counters *c, int map_fd)
 {
 	void *at = mmap(NULL, sizeof(struct sandbox_counters), PROT_READ | PROT_WRITE, MAP_SHARED, map_fd, 0);

@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Making a leg: pins, addresses that are refused, ports where nobody listens, cancelling, and bounds. */
+#include "origin.h"
+
+#include <errno.h>
+
+static void a_pinned_name_is_dialled_as_it_is(void **state)
+{
+	struct got got = origin_get("pinned.example.com", port, "", false);
+	char want[32];
+
+	(void)state;
+	assert_int_equal(got.why, WHY_allowed);
+	(void)snprintf(want, sizeof(want), "127.0.0.1:%u", port);
+	assert_string_equal(upstream_address(got.leg), want);
+	assert_int_equal(n_peers, 1);
+}
+
+/* The hosts file says that a public name is this very machine: no packet may follow from it. */
+static void a_name_that_leads_to_this_machine_is_refused(void **state)
+{
+	char path[] = "/tmp/bridle-hosts-XXXXXX";
+	int fd = mkstemp(path);
+	struct got got;
+
+	(void)state;
+	assert_int_equal(write(fd, "127.0.0.1 local.example.com\n", 28), 28);
+	resolver_free(resolver);
+	assert_int_equal(resolver_new_with_hosts(loop, "127.0.0.1:1", path, &resolver), 0);
+	upstreams->resolver = resolver;
+	got = origin_get("local.example.com", port, "", false);
+	assert_int_equal(got.why, WHY_address_refused);
+	assert_null(got.leg);
+	assert_int_equal(n_peers, 0);
+	(void)close(fd);
+	(void)unlink(path);
+}
+
+static void nobody_listens(void **state)
+{
+	(void)state;
+	assert_int_equal(origin_get("pinned.example.com", 1, "", false).why, WHY_upstream_refused);
+}
+
+static void a_cancelled_wait_is_never_called(void **state)
+{
+	struct got got;
+	struct upstream_wait *wait = origin_ask("pinned.example.com", port, "", false, &got);
+
+	(void)state;
+	upstream_cancel(wait);
+	origin_turn();
+	assert_int_equal(got.calls, 0);
+	assert_int_equal(upstreams->n_waits, 0);
+	assert_null(upstreams->active);
+}
+
+static void legs_being_made_are_bounded(void **state)
+{
+	static struct got got[UPSTREAM_CONNECTING_MAX];
+	struct policy_origin origin = { .scheme = POLICY_HTTP, .port = port };
+	struct upstream_wait *wait;
+
+	(void)state;
+	for (int i = 0; i < UPSTREAM_CONNECTING_MAX; i++)
+		(void)origin_ask("pinned.example.com", port, "", true, &got[i]);
+	assert_int_equal(host_parse(STR("pinned.example.com"), &origin.host), 0);
+	assert_int_equal(upstream_acquire(upstreams, policy_find_route(policy, &origin), &origin, STR(""), true, on_leg,
+					  &got[0], &wait),
+			 -EBUSY);
+}
+
+static void bytes_go_both_ways_and_the_end_is_seen(void **state)
+{
+	struct upstream *leg = origin_leg("");
+	char in[8] = "";
+
+	(void)state;
+	assert_int_equal(buf_append(upstream_out(leg), STR("hello")), 0);
+	upstream_update(leg, true);
+	origin_turn();
+	assert_int_equal(read(peers[0], in, sizeof(in)), 5);
+	assert_memory_equal(in, "hello", 5);
+	assert_int_equal(write(peers[0], "world", 5), 5);
+	assert_int_equal(shutdown(peers[0], SHUT_WR), 0);
+	origin_turn();
+	assert_str_equal(buf_str(upstream_in(leg)), "world");
+	origin_turn();
+	assert_true(upstream_eof(leg));
+	assert_int_equal(upstream_error(leg), 0);
+}
+
+static void a_reset_is_an_error(void **state)
+{
+	const struct linger now = { 1, 0 };
+	struct upstream *leg = origin_leg("");
+
+	(void)state;
+	upstream_update(leg, true);
+	assert_int_equal(setsockopt(peers[0], SOL_SOCKET, SO_LINGER, &now, sizeof(now)), 0);
+	(void)close(peers[0]);
+	peers[0] = -1;
+	origin_turn();
+	assert_int_equal(upstream_error(leg), WHY_upstream_closed);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(a_pinned_name_is_dialled_as_it_is, origin_start, origin_stop),
+		cmocka_unit_test_setup_teardown(a_name_that_leads_to_this_machine_is_refused, origin_start,
+						origin_stop),
+		cmocka_unit_test_setup_teardown(nobody_listens, origin_start, origin_stop),
+		cmocka_unit_test_setup_teardown(a_cancelled_wait_is_never_called, origin_start, origin_stop),
+		cmocka_unit_test_setup_teardown(legs_being_made_are_bounded, origin_start, origin_stop),
+		cmocka_unit_test_setup_teardown(bytes_go_both_ways_and_the_end_is_seen, origin_start, origin_stop),
+		cmocka_unit_test_setup_teardown(a_reset_is_an_error, origin_start, origin_stop),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -13,6 +13,7 @@
 #include <openssl/x509v3.h>
 
 #include "base/util.h"
+#include "tls/ex_data.h"
 #include "tls/name.h"
 #include "tls/roots.h"
 #include "tls/sessions.h"
@@ -38,16 +39,6 @@ DEFINE_CLEANUP(struct tls_client, tls_client_free)
 DEFINE_CLEANUP(SSL, SSL_free)
 
 static int conn_index = -1; /* of ex_data: one for the process, like every index of the library */
-
-static void conn_free(void *parent, void *ptr, CRYPTO_EX_DATA *data, int index, long argl, void *argp)
-{
-	(void)parent;
-	(void)data;
-	(void)index;
-	(void)argl;
-	(void)argp;
-	free(ptr);
-}
 
 static void keep_session(const SSL *ssl, const SSL_SESSION *session)
 {
@@ -104,7 +95,7 @@ int tls_client_new(X509_STORE *roots, struct str trust_pem, struct tls_client **
 	if (!c)
 		return -ENOMEM;
 	if (conn_index < 0)
-		conn_index = SSL_get_ex_new_index(0, NULL, NULL, NULL, conn_free);
+		conn_index = tls_ex_data_index();
 	if (conn_index < 0)
 		return -ENOMEM;
 	r = sessions_new(TLS_SESSIONS_MAX, &c->sessions);

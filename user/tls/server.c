@@ -16,6 +16,7 @@
 #include <openssl/rand.h>
 
 #include "base/util.h"
+#include "tls/ex_data.h"
 #include "tls/leaf_cache.h"
 #include "tls/name.h"
 
@@ -48,16 +49,6 @@ DEFINE_CLEANUP(struct tls_server, tls_server_free)
 DEFINE_CLEANUP(X509, X509_free)
 
 static int conn_index = -1; /* of ex_data: one for the process, like every index of the library */
-
-static void conn_free(void *parent, void *ptr, CRYPTO_EX_DATA *data, int index, long argl, void *argp)
-{
-	(void)parent;
-	(void)data;
-	(void)index;
-	(void)argl;
-	(void)argp;
-	free(ptr);
-}
 
 static uint64_t now_ms(void)
 {
@@ -216,7 +207,7 @@ int tls_server_new(tls_need_leaf_fn need_leaf, void *arg, struct tls_server **re
 	if (!s)
 		return -ENOMEM;
 	if (conn_index < 0)
-		conn_index = SSL_get_ex_new_index(0, NULL, NULL, NULL, conn_free);
+		conn_index = tls_ex_data_index();
 	if (conn_index < 0)
 		return -ENOMEM;
 	s->need_leaf = need_leaf;

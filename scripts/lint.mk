@@ -5,10 +5,10 @@ LINT_C     := $(shell git ls-files 'policy/*.c' 'user/*.c' 'tests/unit/*.c' 'tes
 LINT_H     := $(shell git ls-files 'policy/*.h' 'user/*.h' 'bpf/*.h' 'tests/*.h')
 LINT_BPF   := $(shell git ls-files 'bpf/*.bpf.c')
 LINT_SH    := $(shell git ls-files 'scripts/*' '.ci/*' | xargs grep -lE '^\#!/bin/sh' 2>/dev/null)
-LINT_GATES := lint-layers lint-bpf lint-format lint-headers lint-shell lint-cppcheck
+LINT_GATES := lint-layers lint-bpf lint-format lint-headers lint-shell lint-cppcheck lint-tidy
 
 .PHONY: lint $(LINT_GATES)
-lint: ## layers, format, headers alone, shellcheck, cppcheck
+lint: ## layers, format, headers alone, shellcheck, cppcheck, clang-tidy
 	$(Q)passed=0; failed=0; for gate in $(LINT_GATES); do \
 		if $(MAKE) --no-print-directory $$gate; then passed=$$((passed + 1)); \
 		else echo "$$gate failed"; failed=$$((failed + 1)); fi; done; \
@@ -33,3 +33,6 @@ lint-cppcheck:
 	$(Q)cppcheck --quiet --enable=warning,portability --inline-suppr --error-exitcode=1 --std=c11 \
 		--suppress=missingIncludeSystem --suppress=nullPointerRedundantCheck --suppress=memleak --suppress=resourceLeak '-DLIBBPF_OPTS(t,n,...)=struct t n = {0}' -Iuser -I. -D_GNU_SOURCE \
 		$(filter policy/% user/%,$(LINT_C))
+lint-tidy: $(BPF_SKEL)
+	$(Q)printf '%s\n' $(filter policy/% user/%,$(LINT_C)) | \
+		xargs -P 2 -n 12 sh -c 'clang-tidy --quiet "$$@" -- -std=gnu17 $(CPPFLAGS) $(PKG_CFLAGS) 2>/dev/null' tidy

@@ -30,11 +30,13 @@ $(B)/obj/user/supervisor/kernel.o: $(BPF_SKEL)
 
 -include $(wildcard $(B)/bpf/*.d)
 
-# From this machine's kernel; the result is committed, so that builds do not depend on the kernel that runs them.
+# From this machine's kernel; the result is committed, so that builds do not depend on the kernel that runs them. For another
+# machine: vmlinux/carve.py IMAGE > FILE, then make vmlinux ARCH=arm64 BTF=FILE (the committed one is Debian's 6.12).
+BTF ?= /sys/kernel/btf/vmlinux
 .PHONY: vmlinux
 vmlinux: ## make vmlinux/ARCH/vmlinux.h anew from this kernel's BTF
 	$(Q)mkdir -p vmlinux/$(ARCH)
-	$(Q)$(BPFTOOL) btf dump file /sys/kernel/btf/vmlinux format c | $(PYTHON) vmlinux/trim.py > vmlinux/$(ARCH)/vmlinux.h.tmp
+	$(Q)$(BPFTOOL) btf dump file $(BTF) format c | $(PYTHON) vmlinux/trim.py > vmlinux/$(ARCH)/vmlinux.h.tmp
 	$(Q)mv vmlinux/$(ARCH)/vmlinux.h.tmp vmlinux/$(ARCH)/vmlinux.h
 
 # Real programs, real sockets, in cgroups and namespaces of their own. Root.

@@ -18,6 +18,7 @@ class Shell:
     def __init__(self):
         self.pid, self.fd = pty.fork()
         if self.pid == 0:
+            reset_signals()  # what started the tests may ignore ^C; a login does not
             os.environ.update(PS1="$ ", TERM="dumb", HISTFILE="/dev/null")
             os.execvp("bash", ["bash", "--norc", "--noediting", "-i"])
         self.seen = ""

@@ -14,7 +14,6 @@ import time
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import stage as st  # noqa: E402
 
-AGENT = os.path.join(st.ROOT, "tests", "lib", "agent.py")
 REFUSED = ("ECONNREFUSED", "EPERM", "EACCES", "EPROTONOSUPPORT", "EAFNOSUPPORT", "ENETUNREACH", "EHOSTUNREACH",
            "ESOCKTNOSUPPORT")
 
@@ -93,7 +92,7 @@ def search(stage, policy, responses, plant=None):
     env = dict(os.environ)
     needle = stage.secret.encode()
     feed = needle[::-1].hex() + "\n" + "".join(json.dumps(r) + "\n" for r in responses)
-    argv = [st.PYTHON, AGENT, "search"]
+    argv = [st.PYTHON, stage.inside + "/agent.py", "search"]
     if plant == "environment":
         env["PLANTED"] = stage.secret
     if plant == "a process's arguments":
@@ -131,6 +130,7 @@ class Nic:
 
     def __init__(self, stage):
         self.stage = stage
+        self.agent = stage.inside + "/agent.py"
         self.box, self.far = stage.new_netns(), stage.new_netns()
         self.box_in, self.far_in = ["nsenter", "-t", str(self.box), "-n"], ["nsenter", "-t", str(self.far), "-n"]
         st.sh(*self.box_in, "ip", "link", "add", "nic0", "type", "veth", "peer", "name", "wire0", "netns", str(self.far))
@@ -151,7 +151,7 @@ class Nic:
     def launch(self, policy, name, mode, detached=False):
         argv = [os.path.join(st.ROOT, "build", "release", "launch"), "--netns", f"/proc/{self.box}/ns/net", "--policy",
                 policy, "--audit", self.stage.dir + "/audit-nic.jsonl", "--name", name, "--user", st.USER]
-        return argv + (["--detached"] if detached else []) + ["--", st.PYTHON, AGENT, mode]
+        return argv + (["--detached"] if detached else []) + ["--", st.PYTHON, self.agent, mode]
 
 
 def packets_of(wire, action):
@@ -193,7 +193,7 @@ def killed(report, nic, policy):
     print(subprocess.run(["bpftool", "cgroup", "show", cgroup], capture_output=True, text=True, check=False,
                          env={**os.environ, "PATH": os.environ["PATH"] + ":/usr/sbin"}).stdout)
     join = f'echo 0 >{cgroup}/cgroup.procs && exec "$@"'
-    argv = ["nsenter", "-t", str(nic.box), "-n", "sh", "-c", join, "sh", st.PYTHON, AGENT, "table"]
+    argv = ["nsenter", "-t", str(nic.box), "-n", "sh", "-c", join, "sh", st.PYTHON, nic.agent, "table"]
     results = []
     packets = packets_of(nic.capture(), lambda: results.append(
         subprocess.run(argv, capture_output=True, text=True, timeout=180, check=False)))
@@ -241,7 +241,7 @@ def main():
     policy = stage.policy()
     start = time.time()
     print("policy: policy/examples/gitlab.json, with the addresses and the CA of this stage beside it")
-    result = stage.run(policy, st.PYTHON, AGENT, "table", options=("--name", "demo"))
+    result = stage.run(policy, st.PYTHON, stage.inside + "/agent.py", "table", options=("--name", "demo"))
     report.title("In the namespace of `bridle run` (loopback only)")
     lines = table(report, stage, result)
     searches(report, stage, policy, lines)

@@ -77,7 +77,7 @@ class Raw:
 
     def client(self, jobs, policy=None, deadlines=None, **kwargs):
         """Runs jobs in one sandbox; {id: what the client saw}."""
-        command = [policy or self.policy(), st.PYTHON, st.ROOT + "/tests/lib/rawclient.py"]
+        command = [policy or self.policy(), st.PYTHON, self.stage.inside + "/rawclient.py"]
         kwargs = {"input": json.dumps(jobs), "timeout": 600, **kwargs}
         run = self.launch(deadlines, *command, **kwargs) if deadlines else self.stage.run(*command, **kwargs)
         out = [json.loads(line) for line in run.stdout.splitlines()]

@@ -41,6 +41,7 @@ class Stage:
         self.dir = tempfile.mkdtemp(prefix="bridle-stage-")
         # 0700: the servers' log holds what they saw, the secret too
         self.log = os.path.join(self.dir, "requests.jsonl")
+        self.inside = self.make_inside()
         self.children = []
         self.secret = "glpat-" + os.urandom(12).hex()
         atexit.register(self.close)
@@ -64,7 +65,19 @@ class Stage:
             os.rmdir("/vault")
         except OSError:
             pass
+        os.chdir("/")
+        shutil.rmtree(self.inside, ignore_errors=True)
         shutil.rmtree(self.dir, ignore_errors=True)
+
+    def make_inside(self):
+        """A directory for everybody: programs that run inside, and where they run. The checkout may be in /root."""
+        path = tempfile.mkdtemp(prefix="bridle-inside-")
+        os.chmod(path, 0o755)
+        for name in ("agent.py", "rawclient.py"):
+            shutil.copy(os.path.join(ROOT, "tests", "lib", name), path)
+            os.chmod(os.path.join(path, name), 0o644)
+        os.chdir(path)
+        return path
 
     def make_certificates(self):
         d = self.dir

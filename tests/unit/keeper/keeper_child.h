@@ -221,4 +221,17 @@ static inline size_t child_ready(const struct keeper_child *c, unsigned char *de
 	return m.cert_size;
 }
 
+/* What a keeper does between its descriptors and its end, without the lockdown of its main. */
+static inline int child_run(int fd)
+{
+	struct keeper *k = NULL;
+	int r;
+
+	if (keeper_new(fd, &k) < 0)
+		return 9;
+	r = keeper_serve(k);
+	keeper_free(k);
+	return r;
+}
+
 #endif

@@ -12,22 +12,10 @@
 
 static struct keeper_child c;
 
-static inline int run(int fd)
-{
-	struct keeper *k = NULL;
-	int r;
-
-	if (keeper_new(fd, &k) < 0)
-		return 9;
-	r = keeper_serve(k);
-	keeper_free(k);
-	return r;
-}
-
 static inline int set_up(void **state)
 {
 	(void)state;
-	child_start(&c, run);
+	child_start(&c, child_run);
 	return 0;
 }
 

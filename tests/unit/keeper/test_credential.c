@@ -4,22 +4,10 @@
 
 static struct keeper_child c;
 
-static int run(int fd)
-{
-	struct keeper *k = NULL;
-	int r;
-
-	if (keeper_new(fd, &k) < 0)
-		return 9;
-	r = keeper_serve(k);
-	keeper_free(k);
-	return r;
-}
-
 static int set_up(void **state)
 {
 	(void)state;
-	child_start(&c, run);
+	child_start(&c, child_run);
 	child_setup(&c, NULL, NULL);
 	(void)child_ready(&c, NULL, 0);
 	child_directory(&c, c.dir, c.dir_fd);

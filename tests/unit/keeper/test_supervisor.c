@@ -169,7 +169,7 @@ static void what_the_supervisor_gets_wrong_ends_the_keeper(void **state)
 	for (size_t i = 0; i < ARRAY_SIZE(mistakes); i++) {
 		static unsigned char rest[65536];
 
-		child_start(&c, run);
+		child_start(&c, child_run);
 		mistakes[i]();
 		while (child_receive(c.fd, rest, sizeof(rest), ANSWER_MS) > 0)
 			continue;

@@ -69,4 +69,10 @@ static __always_inline int destination_is_loopback(const struct destination *d)
 	return d->ip[0] == 0 && d->ip[1] == 0 && d->ip[2] == 0 && (d->ip[3] == WORD_BE(1) || d->ip[3] == 0);
 }
 
+/* An IPv6 source that stays on loopback: ::1, or ::, for which the kernel takes ::1 when the destination is ::1. */
+static __always_inline int source6_is_loopback(__u32 a, __u32 b, __u32 c, __u32 d)
+{
+	return a == 0 && b == 0 && c == 0 && (d == WORD_BE(1) || d == 0);
+}
+
 #endif

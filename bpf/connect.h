@@ -98,9 +98,11 @@ static __always_inline enum why flow_reserve(struct bpf_sock_addr *ctx, struct s
 }
 
 /*
- * An IPv6 socket bound to an address of a real device. When it is gone, the kernel answers late packets from ::1 for it
+ * An IPv6 socket bound to another address than ::1. When it is gone, the kernel answers late packets from ::1 for it
  * (TIME-WAIT, resets) through the device of that address, because rt6_need_strict() holds for ::1; such packets belong
- * to no socket and no cgroup, so br_egress does not see them. IPv4 routes them through loopback.
+ * to no socket and no cgroup, so br_egress does not see them. And IPv6 lets a socket send from an address that is
+ * nobody's here (IPV6_FREEBIND, net.ipv6.ip_nonlocal_bind): our responder's answer, which repeats the name that was
+ * asked, would go there. IPv4 routes the first through loopback and refuses the second.
  */
 static __always_inline int source_could_leak(const struct bpf_sock_addr *ctx, const struct sandbox_config *config,
 					     const struct destination *to)
@@ -109,8 +111,7 @@ static __always_inline int source_could_leak(const struct bpf_sock_addr *ctx, co
 
 	if (to->family != AF_INET6 || config->loopback_only)
 		return 0;
-	return !sk || sk->src_ip6[0] || sk->src_ip6[1] || sk->src_ip6[2] ||
-	       (sk->src_ip6[3] && sk->src_ip6[3] != WORD_BE(1));
+	return !sk || !source6_is_loopback(sk->src_ip6[0], sk->src_ip6[1], sk->src_ip6[2], sk->src_ip6[3]);
 }
 
 static __always_inline void connect_tcp(struct bpf_sock_addr *ctx, struct stamp *stamp,
@@ -155,13 +156,18 @@ static __always_inline void connect_tcp(struct bpf_sock_addr *ctx, struct stamp 
 	turn->why = flow_reserve(ctx, stamp, to);
 }
 
-static __always_inline void connect_udp(struct stamp *stamp, const struct sandbox_config *config,
-					const struct destination *to, struct turn *turn)
+static __always_inline void connect_udp(struct bpf_sock_addr *ctx, struct stamp *stamp,
+					const struct sandbox_config *config, const struct destination *to,
+					struct turn *turn)
 {
 	turn->loopback = 1;
 	turn->port = config_dns_port(config, to->family);
 	if (to->port != DNS_PORT || !turn->port) {
 		turn->why = WHY_datagram_refused; /* refuse: QUIC too; and glibc's address sort, which uses port 0 */
+		return;
+	}
+	if (source_could_leak(ctx, config, to)) {
+		turn->why = WHY_source_refused;
 		return;
 	}
 	stamp_set_destination(stamp, to);
@@ -200,7 +206,7 @@ static __always_inline int connect_decide(struct bpf_sock_addr *ctx, const struc
 		if (ctx->protocol == IPPROTO_TCP)
 			connect_tcp(ctx, stamp, config, to, ret_turn);
 		else if (ctx->protocol == IPPROTO_UDP)
-			connect_udp(stamp, config, to, ret_turn);
+			connect_udp(ctx, stamp, config, to, ret_turn);
 		else
 			ret_turn->why = WHY_socket_protocol; /* refuse: should not have been created */
 	}

@@ -16,8 +16,12 @@ static __always_inline int destination_is_responder(const struct destination *to
 
 /* Decides on one datagram; port 0 in a permission: it is addressed to our responder already. */
 static __always_inline void datagram_turn(struct stamp *stamp, const struct sandbox_config *config,
-					  const struct destination *to, struct turn *turn)
+					  const struct destination *to, int foreign_source, struct turn *turn)
 {
+	if (foreign_source && !config->loopback_only) {
+		turn->why = WHY_source_refused; /* refuse: see source_could_leak() */
+		return;
+	}
 	/* A connected IPv6 socket with a v4-mapped peer runs sendmsg4 for each send(), with the turned address. */
 	if (stamp->state == STAMP_DNS_CONNECTED && destination_is_responder(to, config)) {
 		turn->why = WHY_allowed;
@@ -36,7 +40,8 @@ static __always_inline void datagram_turn(struct stamp *stamp, const struct sand
 	stamp->state = STAMP_DNS;
 }
 
-static __always_inline int datagram_decide(struct bpf_sock_addr *ctx, const struct destination *to,
+/* foreign_source: an IPv6 datagram that does not come from loopback. */
+static __always_inline int datagram_decide(struct bpf_sock_addr *ctx, const struct destination *to, int foreign_source,
 					   struct turn *ret_turn)
 {
 	struct stamp *stamp = ctx->sk ? bpf_sk_storage_get(&stamps, ctx->sk, 0, 0) : 0;
@@ -44,7 +49,7 @@ static __always_inline int datagram_decide(struct bpf_sock_addr *ctx, const stru
 
 	ret_turn->why = sandbox_find(stamp, bpf_get_netns_cookie(ctx), &config);
 	if (ret_turn->why == WHY_allowed && stamp && config)
-		datagram_turn(stamp, config, to, ret_turn);
+		datagram_turn(stamp, config, to, foreign_source, ret_turn);
 	if (ret_turn->why == WHY_allowed)
 		return 1;
 	connect_refuse(ctx, stamp, to, ret_turn->why, HOOK_SENDMSG);

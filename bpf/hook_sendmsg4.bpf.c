@@ -14,7 +14,7 @@ int br_sendmsg4(struct bpf_sock_addr *ctx)
 	/* refuse by port 0: a connected socket that sends IP options as control data comes here without an address */
 	if (ctx->user_family == AF_INET)
 		destination_set4(&to, ctx->user_ip4, ctx->user_port);
-	if (!datagram_decide(ctx, &to, &turn))
+	if (!datagram_decide(ctx, &to, /* foreign_source= */ 0, &turn))
 		return 0;
 	if (turn.loopback)
 		ctx->user_ip4 = WORD_BE(0x7f000001);

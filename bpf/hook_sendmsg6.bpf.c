@@ -10,6 +10,7 @@ int br_sendmsg6(struct bpf_sock_addr *ctx)
 {
 	struct destination to = {};
 	struct turn turn = {};
+	int foreign_source;
 	__u32 ip[4];
 
 	ip[0] = ctx->user_ip6[0];
@@ -20,7 +21,10 @@ int br_sendmsg6(struct bpf_sock_addr *ctx)
 		destination_set6(&to, ip, ctx->user_port);
 	if (to.family != AF_INET6)
 		to.port = 0;
-	if (!datagram_decide(ctx, &to, &turn))
+	/* the socket's own, or what this one datagram's control data names */
+	foreign_source = !source6_is_loopback(ctx->msg_src_ip6[0], ctx->msg_src_ip6[1], ctx->msg_src_ip6[2],
+					      ctx->msg_src_ip6[3]);
+	if (!datagram_decide(ctx, &to, foreign_source, &turn))
 		return 0;
 	if (turn.loopback) {
 		ctx->user_ip6[0] = 0;

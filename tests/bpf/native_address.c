@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* bpf/address.h compiled for the host: what counts as loopback, and what a v4-mapped address means. No root. */
+/* bpf/address.h compiled for the host: what counts as loopback, as destination and as source, and what v4-mapped means. No root. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -60,6 +60,25 @@ static void test_mapped_is_ipv4(void **state)
 	assert_memory_equal(mapped.ip, plain.ip, sizeof(plain.ip));
 }
 
+static void test_source(void **state)
+{
+	/* clang-format off */
+	static const struct { const char *text; int stays; } rows[] = {
+		{ "::1", 1 }, { "::", 1 }, { "::2", 0 }, { "fd77::1", 0 }, { "1::", 0 }, { "0:0:1::1", 0 }, { "0:0:0:1::1", 0 },
+		{ "::1:0:1", 0 }, { "fe80::1", 0 }, { "::127.0.0.1", 0 }, { "::ffff:127.0.0.1", 0 },
+	};
+	/* clang-format on */
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		uint32_t ip[4];
+
+		assert_int_equal(inet_pton(AF_INET6, rows[i].text, ip), 1);
+		if (source6_is_loopback(ip[0], ip[1], ip[2], ip[3]) != rows[i].stays)
+			fail_msg("%s", rows[i].text);
+	}
+}
+
 static void test_ports(void **state)
 {
 	(void)state;
@@ -74,6 +93,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_loopback),
 		cmocka_unit_test(test_mapped_is_ipv4),
+		cmocka_unit_test(test_source),
 		cmocka_unit_test(test_ports),
 	};
 

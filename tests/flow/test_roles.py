@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """What each role may touch, read from /proc while sandboxes run."""
+import fcntl
 import json
 import os
 import re
@@ -69,10 +70,12 @@ def test_roles(stage):
         uids = {worker["Uid"].split()[0], keeper["Uid"].split()[0], "0", str(os.stat("/proc/self").st_uid)}
         assert len(uids) == 3
         assert worker["CapEff"] == worker["CapPrm"] == worker["CapBnd"] == "0" * 16
+        assert worker["CapInh"] == worker["CapAmb"] == "0" * 16 and worker["Groups"].strip() == ""
+        assert worker["Uid"] == worker["Gid"] == "\t".join([worker["Uid"].split()[0]] * 4)
         assert worker["Seccomp"] == "2" and worker["NoNewPrivs"] == "1"
         assert int(keeper["CapEff"], 16) == 1 << 2  # CAP_DAC_READ_SEARCH
         assert keeper["Seccomp"] == "2"
-        check_files(found["worker"])
+        check_files(found["worker"], "roles")
         assert memory_has(found["worker"], stage.secret.encode())  # the search can find
         assert not memory_has(found["bridle-zygote"], stage.secret.encode())
         assert not memory_has(run.pid, stage.secret.encode())
@@ -81,12 +84,43 @@ def test_roles(stage):
         run.wait(20)
 
 
-def check_files(pid):
-    allowed = re.compile(r"^(/dev/null|pipe:\[\d+\]|socket:\[\d+\]|anon_inode:\[?(eventpoll|timerfd|eventfd|bpf-map)\]?"
-                         r"|/memfd:bridle-policy \(deleted\)|.*/audit-[a-z]+\.jsonl)$")
-    for fd in os.listdir(f"/proc/{pid}/fd"):
-        target = os.readlink(f"/proc/{pid}/fd/{fd}")
-        assert allowed.match(target), f"fd {fd} is {target}"
+def pinned(name):
+    """Map ids of a running sandbox, by the maps' names."""
+    directory = f"/sys/fs/bpf/bridle/v1/run/{name}/maps"
+    return {m: json.loads(st.sh("bpftool", "-j", "map", "show", "pinned", f"{directory}/{m}"))["id"]
+            for m in os.listdir(directory)}
+
+
+def fdinfo(pid, fd):
+    with open(f"/proc/{pid}/fdinfo/{fd}", encoding="ascii") as f:
+        return dict(line.split(":", 1) for line in f if ":" in line and not line.startswith("tfd"))
+
+
+def check_files(pid, name):
+    """Exactly these: what each is, how often, and how it was opened."""
+    target, how, maps = {}, {}, {}
+    for fd in map(int, os.listdir(f"/proc/{pid}/fd")):
+        target[fd] = os.readlink(f"/proc/{pid}/fd/{fd}")
+        how[fd] = int(fdinfo(pid, fd)["flags"], 8)
+    mode = os.O_ACCMODE
+    assert target.pop(0) == "/dev/null"
+    log = {target.pop(1), target.pop(2)}
+    assert len(log) == 1 and log.pop().startswith("pipe:[") and how[1] & mode == how[2] & mode == os.O_WRONLY
+    for fd, what in list(target.items()):
+        if what == "anon_inode:bpf-map":
+            maps[int(fdinfo(pid, fd)["map_id"])] = how[fd] & mode
+            del target[fd]
+    own = pinned(name)
+    assert maps == {own["flows"]: os.O_RDONLY, own["denials"]: os.O_RDWR, own["counters"]: os.O_RDWR}
+    (audit,) = [fd for fd, what in target.items() if what.endswith(f"/audit-{name}.jsonl")]
+    assert how[audit] & mode == os.O_WRONLY and how[audit] & os.O_APPEND
+    (policy,) = [fd for fd, what in target.items() if what == "/memfd:bridle-policy (deleted)"]
+    with open(f"/proc/{pid}/fd/{policy}", "rb") as f:
+        assert fcntl.fcntl(f, fcntl.F_GET_SEALS) == (fcntl.F_SEAL_SEAL | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW |
+                                                      fcntl.F_SEAL_WRITE)
+    rest = [what for fd, what in target.items() if fd not in (audit, policy)]
+    loops = [what for what in rest if re.match(r"^anon_inode:\[?(eventpoll|timerfd|eventfd)\]?$", what)]
+    assert len(loops) <= 2 and all(re.match(r"^socket:\[\d+\]$", what) for what in rest if what not in loops), rest
 
 
 def test_two_sandboxes_do_not_share_secrets(stage):

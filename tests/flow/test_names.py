@@ -130,6 +130,50 @@ def test_malformed(stage, asked):
     assert asked() == []
 
 
+def raw(name, kind=1, klass=1, more="", counts="0001000000000000"):
+    """A query by its bytes: `more` comes behind the question."""
+    labels = b"".join(bytes([len(x)]) + x.encode() for x in name.split(".")) + b"\0"
+    return "00070100" + counts + (labels + kind.to_bytes(2, "big") + klass.to_bytes(2, "big")).hex() + more
+
+
+def test_a_question_carries_nothing_but_its_name(stage, asked):
+    """Neither its letters' case, nor options, nor anything behind it reaches the name server of the machine."""
+    option = "00002904d00000000000" + "0c" + "fde80008" + b"the-data".hex()
+    mixed, dressed = ask(stage, [{"name": "GiTlAb.ExAmPlE.cOm"}, {"raw": raw("aPi.example.com", more=option,
+                                                                            counts="0001000000000001")}])
+    assert mixed["addresses"] == ["10.77.0.2"] and dressed["addresses"] == ["10.77.0.3"]
+    seen = asked()
+    assert {a["name"] for a in seen} == {"gitlab.example.com", "api.example.com"}
+    assert {a["rest"] for a in seen} == {""} and {a["head"] for a in seen} == {"01000001000000000000"}
+
+
+def test_odd_questions_for_an_allowed_name(stage, asked):
+    """A name that may be asked for, in a form in which it may not."""
+    record = "c00c00010001000000050004" + "0a4d0009"
+    answers = ask(stage, [{"raw": r} for r in (
+        raw("gitlab.example.com", klass=3), raw("gitlab.example.com", klass=255), raw("gitlab.example.com", more="00"),
+        raw("gitlab.example.com", more=record, counts="0001000100000000"),
+        raw("gitlab.example.com", more=record, counts="0001000000010000"),
+        raw("gitlab.example.com", more=record, counts="0001000000000001"),
+        raw("gitlab.example.com", counts="0000000000000000"), raw("gitlab.example.com").replace("00070100", "00071100"),
+        raw("gitlab.example.com").replace("00070100", "00070300"))])
+    assert [a["rcode"] for a in answers] == [4, 4, 1, 1, 1, 1, 1, 4, 1]
+    assert all(a["addresses"] == [] for a in answers)
+    assert asked() == []
+
+
+def test_ids_and_ports_cannot_be_guessed(stage, asked):
+    names = [f"guess-{i}.wild.example.com" for i in range(12)]
+    ask(stage, [{"name": n} for n in names])
+    seen = [a for a in asked() if a["proto"] == "udp"]
+    ids, ports = [a["id"] for a in seen], [a["port"] for a in seen]
+    assert {a["name"] for a in seen} == set(names)
+    assert len(set(ids)) > len(ids) * 3 // 4
+    assert len({b - a for a, b in zip(ids, ids[1:])}) > len(ids) // 2  # nor do they count
+    assert len(set(ports)) > len(names) // 2
+    assert len({b - a for a, b in zip(ports, ports[1:])}) > len(names) // 4
+
+
 def test_several_questions_on_one_connection(stage, asked):
     names = ["gitlab.example.com", "evil.example.net", "api.example.com", "nowhere.example.com"]
     (answers,) = ask(stage, [{"tcp_stream": names}])

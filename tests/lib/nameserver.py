@@ -57,7 +57,7 @@ def answer(data, over_tcp):
     question = data[12:at + 4]
     lower = name.lower()
     if lower.startswith("silent."):
-        return None, lower, kind
+        return None, name, kind
     rcode, flags, rrs = 0, 0x8180, []
     if lower.startswith("broken."):
         rcode = 2
@@ -71,16 +71,20 @@ def answer(data, over_tcp):
     if lower.startswith("truncated.") and not over_tcp:
         flags |= 0x0200
         rrs = []
-    return struct.pack("!HHHHHH", ident, flags | rcode, 1, len(rrs), 0, 0) + question + b"".join(rrs), lower, kind
+    return struct.pack("!HHHHHH", ident, flags | rcode, 1, len(rrs), 0, 0) + question + b"".join(rrs), name, kind
 
 
 class Log:
     def __init__(self, path):
         self.path, self.lock = path, threading.Lock()
 
-    def write(self, name, kind, proto):
+    def write(self, name, kind, proto, data, port):
+        """Also what a question could carry besides: its id, its port, and bytes behind it (`rest`)."""
+        ident, = struct.unpack_from("!H", data)
+        rest = data[read_name(data, 12)[1] + 4:].hex()
         with self.lock, open(self.path, "a", encoding="utf-8") as f:
-            f.write(json.dumps({"name": name, "type": kind, "proto": proto}) + "\n")
+            f.write(json.dumps({"name": name, "type": kind, "proto": proto, "id": ident, "port": port, "rest": rest,
+                                "head": data[2:12].hex()}) + "\n")
 
 
 def serve_udp(address, log):
@@ -89,7 +93,7 @@ def serve_udp(address, log):
         while True:
             data, peer = s.recvfrom(4096)
             out, name, kind = answer(data, False)
-            log.write(name, kind, "udp")
+            log.write(name, kind, "udp", data, peer[1])
             if out:
                 s.sendto(out, peer)
 
@@ -109,8 +113,9 @@ def serve_connection(s, log):
         try:
             while True:
                 n, = struct.unpack("!H", read_exactly(s, 2))
-                out, name, kind = answer(read_exactly(s, n), True)
-                log.write(name, kind, "tcp")
+                data = read_exactly(s, n)
+                out, name, kind = answer(data, True)
+                log.write(name, kind, "tcp", data, s.getpeername()[1])
                 if out:
                     s.sendall(struct.pack("!H", len(out)) + out)
         except (OSError, EOFError):

@@ -162,13 +162,14 @@ static int program_source_route_data(void)
 /* A flow label keeps a routing header for later; the datagram itself has neither option nor control data. */
 static int program_flow_label(void)
 {
+	const uint32_t label = htonl((uint32_t)getpid() & 0xfffff); /* a lease outlives its process for a while */
 	struct {
 		struct in6_flowlabel_req request;
 		union {
 			struct cmsghdr head;
 			char room[CMSG_SPACE(HOME_HEADER_BYTES)];
 		} control;
-	} lease = { .request = { .flr_label = htonl(0x77),
+	} lease = { .request = { .flr_label = label,
 				 .flr_action = IPV6_FL_A_GET,
 				 .flr_share = IPV6_FL_S_PROCESS,
 				 .flr_flags = IPV6_FL_F_CREATE,
@@ -181,7 +182,7 @@ static int program_flow_label(void)
 	socklen_t n = address_make(&to, STAGE_SERVER6, 53);
 
 	lease.request.flr_dst = ((struct sockaddr_in6 *)&to)->sin6_addr;
-	((struct sockaddr_in6 *)&to)->sin6_flowinfo = htonl(0x77);
+	((struct sockaddr_in6 *)&to)->sin6_flowinfo = label;
 	home_header_make(CMSG_DATA(&lease.control.head));
 	if (setsockopt(fd, IPPROTO_IPV6, IPV6_FLOWLABEL_MGR, &lease, sizeof(lease)) < 0 ||
 	    setsockopt(fd, IPPROTO_IPV6, IPV6_FLOWINFO_SEND, &one, sizeof(one)) < 0)

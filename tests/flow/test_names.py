@@ -82,16 +82,17 @@ def test_refused_and_no_question_leaves(stage, asked, proto):
         assert (a[single]["rcode"], a[single]["ede"]) == (3, 18)
         assert (a[reverse]["rcode"], a[reverse]["ede"]) == (3, 18)
         assert a[suffix]["addresses"] == ["192.0.2.1"]
-        assert (a[text]["rcode"], a[text]["addresses"]) == (0, [])
+        assert (a[text]["rcode"], a[text]["addresses"], a[text]["ede"]) == (0, [], 18)
         assert a[bare]["addresses"] == ["192.0.2.1"]
         assert a[junk]["rcode"] == 3
     assert asked() == []
 
 
-def test_refused_name_has_a_record(stage, asked):
-    ask(stage, [{"name": "data-in-a-name.evil.example.net"}])
-    assert [(r["host"], r["code"]) for r in stage.audit() if r.get("kind") == "dns"][-1] == (
-        "data-in-a-name.evil.example.net", "dns_name_refused")
+@pytest.mark.parametrize("kind", [1, 16, 65])
+def test_refused_name_has_a_record(stage, asked, kind):
+    name = f"data-in-a-name-{kind}.evil.example.net"
+    ask(stage, [{"name": name, "type": kind}])
+    assert [(r.get("host"), r["code"]) for r in stage.audit() if r.get("kind") == "dns"][-1] == (name, "dns_name_refused")
     assert asked() == []
 
 

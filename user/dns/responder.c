@@ -201,7 +201,7 @@ enum dns_answer dns_decide(const struct policy *p, const struct dns_query *q)
 	if (q->is_single_label || q->is_reverse)
 		return DNS_REFUSED_NAME;
 	/* refuse: no query leaves; the 403 behind the sink address explains */
-	return wants_address ? DNS_SINK : DNS_NODATA;
+	return wants_address ? DNS_SINK : DNS_REFUSED_TYPE;
 }
 
 /* A writer that counts on when it is full; `full` is looked at once, at the end. */
@@ -265,6 +265,7 @@ static unsigned rcode_of(enum dns_answer answer)
 	case DNS_SINK:
 	case DNS_LOOPBACK:
 	case DNS_NODATA:
+	case DNS_REFUSED_TYPE:
 		return 0;
 	case DNS_NXDOMAIN:
 	case DNS_REFUSED_NAME:
@@ -319,7 +320,7 @@ static void put_message(struct writer *w, const struct dns_query *q, const uint8
 			const struct address *addresses, size_t n_addresses, uint32_t ttl_s, bool truncated)
 {
 	unsigned flags = FLAG_QR | FLAG_RA | (q->recursion_desired ? FLAG_RD : 0) | (truncated ? FLAG_TC : 0);
-	bool prohibited = answer == DNS_REFUSED_NAME || answer == DNS_SINK;
+	bool prohibited = answer == DNS_REFUSED_NAME || answer == DNS_REFUSED_TYPE || answer == DNS_SINK;
 	unsigned records = 0;
 
 	if (answer == DNS_NOTIMP)

@@ -50,6 +50,7 @@ enum dns_answer {
 	DNS_NODATA,
 	DNS_NXDOMAIN,	  /* the name does not exist */
 	DNS_REFUSED_NAME, /* NXDOMAIN with EDE 18 (Prohibited) */
+	DNS_REFUSED_TYPE, /* NODATA with EDE 18: another type than A and AAAA of a refused name */
 	DNS_SERVFAIL,
 	DNS_FORMERR,
 	DNS_NOTIMP,

@@ -39,6 +39,12 @@ static void record_refusal(struct name_ask *ask, enum why why)
 	(void)audit_write(w->audit, &record);
 }
 
+/* Whatever type was asked for: a tunnel asks for TXT. NXDOMAIN before any look-up is a name that cannot be a host's. */
+static bool is_refusal(enum dns_answer answer)
+{
+	return answer == DNS_SINK || answer == DNS_REFUSED_NAME || answer == DNS_REFUSED_TYPE || answer == DNS_NXDOMAIN;
+}
+
 static void on_resolved(void *arg, enum why why, const struct address *addresses, size_t n, uint32_t ttl_s)
 {
 	struct name_ask *ask = arg;
@@ -89,7 +95,7 @@ void name_ask_start(struct name_ask *ask)
 		look_up(ask);
 		return;
 	}
-	if (answer == DNS_SINK || answer == DNS_REFUSED_NAME)
+	if (is_refusal(answer))
 		record_refusal(ask, WHY_dns_name_refused);
 	reply(ask, answer, NULL, 0, DNS_SINK_TTL_S);
 }

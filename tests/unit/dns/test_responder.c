@@ -138,7 +138,7 @@ static void the_policy_decides(void **state)
 		{ "a.example.com", TXT, DNS_NODATA },	 { "a.example.com", ANY, DNS_NODATA },
 		{ "x.w.example.com", A, DNS_ADDRESSES }, { "intra", A, DNS_ADDRESSES },
 		{ "w.example.com", A, DNS_SINK },	 { "evil.example.com", A, DNS_SINK },
-		{ "evil.example.com", AAAA, DNS_SINK },	 { "c2VjcmV0.evil.example.com", TXT, DNS_NODATA },
+		{ "evil.example.com", AAAA, DNS_SINK },	 { "c2VjcmV0.evil.example.com", TXT, DNS_REFUSED_TYPE },
 		{ "single", A, DNS_REFUSED_NAME },	 { "2.0.77.10.in-addr.arpa", 12, DNS_REFUSED_NAME },
 		{ "1.ip6.arpa", A, DNS_REFUSED_NAME },	 { "xip6.arpa", A, DNS_SINK },
 		{ "localhost", A, DNS_LOOPBACK },	 { "a.localhost", AAAA, DNS_LOOPBACK },
@@ -202,6 +202,10 @@ static void a_refusal_names_itself_when_asked_with_edns(void **state)
 	assert_int_equal(out[3] & 0xf, 3);
 	assert_non_null(memmem(out, (size_t)size, "\0\x0f", 2));				 /* option 15 … */
 	assert_non_null(memmem(out, (size_t)size, "\0\x12refused by the sandbox's policy", 33)); /* … with 18 */
+	size = dns_write_answer(&q, query, n, DNS_REFUSED_TYPE, NULL, 0, 0, out, sizeof(out), 65535);
+	assert_int_equal(out[3] & 0xf, 0);
+	assert_int_equal(out[7], 0);
+	assert_non_null(memmem(out, (size_t)size, "\0\x12refused by the sandbox's policy", 33));
 	q.edns = false;
 	size = dns_write_answer(&q, query, n, DNS_REFUSED_NAME, NULL, 0, 0, out, sizeof(out), 65535);
 	assert_null(memmem(out, (size_t)size, "refused", 7)); /* not asked for */

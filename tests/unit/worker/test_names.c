@@ -59,6 +59,23 @@ static void a_refused_name_is_recorded_and_not_looked_up(void **state)
 	assert_int_equal(worker->denials, 1);
 }
 
+static void a_refused_name_is_recorded_for_any_type(void **state)
+{
+	(void)state;
+	START("\6secret\4evil\7example\3com\0\0\x10\0\1"); /* TXT */
+	assert_int_equal(answers, 1);
+	assert_int_equal(answer[3] & 0xf, 0);
+	assert_int_equal(answer[7], 0);
+	assert_true(worker_recorded("secret.evil.example.com"));
+	START("\6se ret\4evil\7example\3com\0\0\1\0\1"); /* no host name */
+	assert_int_equal(answer[3] & 0xf, 3);
+	assert_int_equal(worker->denials, 2);
+	assert_int_equal(worker->n_lookups, 0);
+	START("\3pin\7example\3com\0\0\x10\0\1"); /* allowed: nothing of that type, and no refusal */
+	assert_int_equal(answers, 3);
+	assert_int_equal(worker->denials, 2);
+}
+
 static void a_malformed_question_is_recorded(void **state)
 {
 	(void)state;
@@ -105,6 +122,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(a_pinned_name_is_answered_at_once, set_up, worker_unmake),
 		cmocka_unit_test_setup_teardown(a_refused_name_is_recorded_and_not_looked_up, set_up, worker_unmake),
+		cmocka_unit_test_setup_teardown(a_refused_name_is_recorded_for_any_type, set_up, worker_unmake),
 		cmocka_unit_test_setup_teardown(a_malformed_question_is_recorded, set_up, worker_unmake),
 		cmocka_unit_test_setup_teardown(an_answer_is_not_answered, set_up, worker_unmake),
 		cmocka_unit_test_setup_teardown(an_allowed_name_is_looked_up_and_can_be_cancelled, set_up,

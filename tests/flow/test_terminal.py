@@ -137,6 +137,14 @@ def test_network_sockets_on_standard_descriptors_are_refused(stage):
     assert run.returncode == 125 and "standard input is a socket" in run.stderr, run.stderr
 
 
+def test_a_directory_on_standard_input_is_refused(stage):
+    """Through one from outside, the hidden secret and every process outside could be reached."""
+    run = subprocess.run(command_line(stage, "cat", "/dev/fd/0" + st.SECRET_FILE, "/dev/fd/0/proc/1/status"), shell=True,
+                         stdin=os.open("/", os.O_RDONLY), capture_output=True, text=True, check=False)
+    assert run.returncode == 125 and "standard input is a directory" in run.stderr, run.stderr
+    assert run.stdout == ""
+
+
 def test_working_directory_and_arguments(stage):
     run = subprocess.run(command_line(stage, "/usr/bin/python3", "-c", "'import os,sys; print(os.getcwd(), sys.argv[1:])'", "-x", "--",
                                       "''"),

@@ -6,8 +6,8 @@
 struct failure;
 
 /*
- * Closes everything above `last`; 0-2 that are closed become /dev/null; 0-2 that are sockets, or none of file,
- * directory, device and pipe, are refused. 0, or -1 and *reterr.
+ * Closes everything above `last`; 0-2 that are closed become /dev/null; 0-2 that are none of file, device and pipe (so
+ * sockets, directories, handles of processes) are refused. 0, or -1 and *reterr.
  */
 int stdio_check(int last, struct failure *reterr);
 

@@ -8,8 +8,10 @@
 #include <stdint.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -70,6 +72,31 @@ static int event_in(void)
 	return dup2(eventfd(0, 0), 0) < 0 ? 3 : check("neither");
 }
 
+static int directory_in(void)
+{
+	return dup2(open("/", O_RDONLY | O_DIRECTORY), 0) < 0 ? 3 : check("standard input is a directory");
+}
+
+static int directory_path_err(void)
+{
+	return dup2(open("/", O_PATH), 2) < 0 ? 3 : check("standard error is a directory");
+}
+
+static int process_in(void)
+{
+	return dup2((int)syscall(SYS_pidfd_open, getppid(), 0), 0) < 0 ? 3 : check("neither");
+}
+
+static int namespace_in(void)
+{
+	return dup2(open("/proc/self/ns/net", O_RDONLY), 0) < 0 ? 3 : check("neither");
+}
+
+static int file_out(void)
+{
+	return dup2(open("/proc/self/status", O_RDONLY), 0) < 0 || dup2(memfd_create("out", 0), 1) < 0 ? 3 : check("");
+}
+
 static int pipe_in(void)
 {
 	int fds[2];
@@ -105,12 +132,17 @@ static void test_refused(void **state)
 	assert_int_equal(in_child(udp_err), 1);
 	assert_int_equal(in_child(unix_out), 1);
 	assert_int_equal(in_child(event_in), 1);
+	assert_int_equal(in_child(directory_in), 1);
+	assert_int_equal(in_child(directory_path_err), 1);
+	assert_int_equal(in_child(process_in), 1);
+	assert_int_equal(in_child(namespace_in), 1);
 }
 
 static void test_accepted(void **state)
 {
 	(void)state;
 	assert_int_equal(in_child(pipe_in), 0);
+	assert_int_equal(in_child(file_out), 0);
 	assert_int_equal(in_child(closed), 0);
 	assert_int_equal(in_child(above), 0);
 }

@@ -3,6 +3,7 @@
 import ctypes
 import json
 import os
+import resource
 import signal
 import struct
 import subprocess
@@ -174,6 +175,11 @@ def test_full_disk_for_the_audit(stage):
             assert child.wait(30) == 0
     finally:
         st.sh("umount", "-l", where)
+
+
+def test_a_limit_on_the_size_of_files(stage):
+    """The kernel would end us with SIGXFSZ."""
+    refused(run(stage, preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))), "File too large")
 
 
 def start(stage, name, script):

@@ -65,13 +65,35 @@ def test_root_shell_needs_user(stage):
     assert result.returncode == 125 and "--user" in result.stderr
 
 
-def test_signal_is_forwarded(stage):
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGALRM, signal.SIGABRT, signal.SIGWINCH, signal.SIGRTMIN + 3])
+def test_signal_is_forwarded(stage, number):
     argv = [st.BRIDLE, "run", "--user", st.USER, "--policy", stage.policy(), "--audit", stage.dir + "/audit.jsonl", "--",
-            "sh", "-c", "trap 'exit 9' TERM; echo up; while :; do sleep 0.1; done"]
+            st.PYTHON, "-c", f"import os, signal as s; s.signal({int(number)}, lambda *_: os._exit(9)); print('up', flush=True); "
+                             "[s.pause() for _ in range(99)]"]
     with subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as run:
         assert run.stdout.readline() == "up\n"
-        run.send_signal(signal.SIGTERM)
+        time.sleep(0.1)  # until bridle has heard that the command runs, a signal ends bridle
+        run.send_signal(number)
         assert run.wait(20) == 9
+
+
+def test_a_caller_that_ignores_sigchld(stage):
+    """The command's end is noticed all the same, and the command ignores it as its caller did."""
+    result = stage.run(stage.policy(), "grep", "SigIgn", "/proc/self/status",
+                       preexec_fn=lambda: signal.signal(signal.SIGCHLD, signal.SIG_IGN))
+    assert result.returncode == 0 and int(result.stdout.split()[1], 16) & 1 << (signal.SIGCHLD - 1)
+
+
+def test_limits_umask_and_priority_are_the_callers(stage):
+    """All but core files, whose handler would run outside."""
+    show = "ulimit -Sa; ulimit -Ha; umask; nice; cat /proc/self/oom_score_adj"
+    script = f"ulimit -n 200; ulimit -f 20000; ulimit -Ss 4096; umask 027; echo 123 >/proc/self/oom_score_adj; {show}; echo ==; " \
+             f"exec \"$@\" bash -c '{show}'"
+    argv = [st.BRIDLE, "run", "--user", st.USER, "--policy", stage.policy(), "--audit", stage.dir + "/audit.jsonl", "--"]
+    result = subprocess.run(["nice", "-n", "3", "bash", "-c", script, "bash", *argv], capture_output=True, text=True, check=False)
+    outside, inside = result.stdout.split("==\n")
+    differing = [(a, b) for a, b in zip(outside.splitlines(), inside.splitlines()) if a != b and not a.startswith("core file size")]
+    assert inside.count("\n") == outside.count("\n") > 30 and differing == [], result.stderr
 
 
 def test_second_run_of_the_same_name_is_refused(stage):

@@ -45,7 +45,6 @@ struct run {
 	char *cwd;	 /* owned */
 	char *sudo_path; /* owned */
 	int learn_fd;	 /* owned; -1: none */
-	bool started;	 /* the command runs */
 };
 
 static const char *run_option(const struct run *run, enum run_option option)
@@ -155,9 +154,9 @@ static void on_signal(void *arg, int signal)
 {
 	struct run *run = arg;
 
-	if (run->sandbox && run->started)
+	if (run->sandbox && run->signals.command_runs)
 		sandbox_signal(run->sandbox, signal);
-	else if (signal != SIGCONT)
+	else
 		loop_stop(run->loop, 128 + signal); /* nothing runs yet: give up */
 }
 
@@ -165,7 +164,7 @@ static void on_started(void *arg)
 {
 	struct run *run = arg;
 
-	run->started = true;
+	run->signals.command_runs = true;
 }
 
 static void on_stopped(void *arg, int signal)
@@ -256,7 +255,7 @@ static void finish(struct run *run)
 		audit_fd = sandbox_audit_fd(run->sandbox, &offset);
 	run->sandbox = sandbox_free(run->sandbox);
 	run_signals_done(&run->signals);
-	if (run->started && wants_learning)
+	if (run->signals.command_runs && wants_learning)
 		run_report_learned(audit_fd, offset, &run->user, run->learn_fd, run_option(run, OPTION_LEARN));
 }
 

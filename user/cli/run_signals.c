@@ -15,25 +15,53 @@
 
 #include "base/util.h"
 
+#define RT_FIRST 34 /* 32 and 33 are the C library's own */
+#define RT_LAST	 64
+
 enum forward { FORWARD_NEVER = 0, FORWARD_FROM_PROCESS, FORWARD_ALWAYS };
 
-/* What we take off the default path, and what becomes of it. */
+/*
+ * What we take off the default path, and what becomes of it: everything that would end us, but for faults of our own.
+ * ends: before the command runs, there is only us to be ended.
+ */
 static const struct {
-	int number;
+	int first, last;
 	enum forward forward;
+	bool ends;
 } handled[] = {
-	{ SIGHUP, FORWARD_ALWAYS },	   { SIGTERM, FORWARD_ALWAYS },	     { SIGUSR1, FORWARD_ALWAYS },
-	{ SIGUSR2, FORWARD_ALWAYS },	   { SIGINT, FORWARD_FROM_PROCESS }, { SIGQUIT, FORWARD_FROM_PROCESS },
-	{ SIGTSTP, FORWARD_FROM_PROCESS }, { SIGTTIN, FORWARD_NEVER },	     { SIGTTOU, FORWARD_NEVER },
-	{ SIGPIPE, FORWARD_NEVER },
+	{ SIGHUP, SIGHUP, FORWARD_ALWAYS, true },
+	{ SIGTERM, SIGTERM, FORWARD_ALWAYS, true },
+	{ SIGUSR1, SIGUSR1, FORWARD_ALWAYS, true },
+	{ SIGUSR2, SIGUSR2, FORWARD_ALWAYS, true },
+	{ SIGALRM, SIGALRM, FORWARD_ALWAYS, true },
+	{ SIGVTALRM, SIGVTALRM, FORWARD_ALWAYS, true },
+	{ SIGPROF, SIGPROF, FORWARD_ALWAYS, true },
+	{ SIGIO, SIGIO, FORWARD_ALWAYS, true },
+	{ SIGPWR, SIGPWR, FORWARD_ALWAYS, true },
+	{ SIGSTKFLT, SIGSTKFLT, FORWARD_ALWAYS, true },
+	{ RT_FIRST, RT_LAST, FORWARD_ALWAYS, true },
+	{ SIGINT, SIGINT, FORWARD_FROM_PROCESS, true },
+	{ SIGQUIT, SIGQUIT, FORWARD_FROM_PROCESS, true },
+	{ SIGABRT, SIGABRT, FORWARD_FROM_PROCESS, true }, /* abort() unblocks it first */
+	{ SIGXCPU, SIGXCPU, FORWARD_FROM_PROCESS, true }, /* the kernel's is about our own time */
+	{ SIGTSTP, SIGTSTP, FORWARD_FROM_PROCESS, false },
+	{ SIGWINCH, SIGWINCH, FORWARD_FROM_PROCESS, false },
+	{ SIGURG, SIGURG, FORWARD_FROM_PROCESS, false },
+	{ SIGTTIN, SIGTTIN, FORWARD_NEVER, false },
+	{ SIGTTOU, SIGTTOU, FORWARD_NEVER, false },
+	{ SIGPIPE, SIGPIPE, FORWARD_NEVER, false },
 };
 
-bool run_signals_is_forwarded(int signal, bool from_process)
+bool run_signals_is_delivered(const struct run_signals *s, int signal, bool from_process)
 {
-	for (size_t i = 0; i < ARRAY_SIZE(handled); i++)
-		if (handled[i].number == signal)
-			return handled[i].forward == FORWARD_ALWAYS ||
-			       (handled[i].forward == FORWARD_FROM_PROCESS && from_process);
+	for (size_t i = 0; i < ARRAY_SIZE(handled); i++) {
+		if (signal < handled[i].first || signal > handled[i].last)
+			continue;
+		if (!s->command_runs)
+			return handled[i].ends && !(s->ignored & 1ULL << (signal - 1));
+		return handled[i].forward == FORWARD_ALWAYS ||
+		       (handled[i].forward == FORWARD_FROM_PROCESS && from_process);
+	}
 	return false;
 }
 
@@ -45,7 +73,7 @@ static void on_signal(struct io *io, uint32_t revents)
 	(void)revents;
 	while (read(io->fd, &info, sizeof(info)) == (ssize_t)sizeof(info))
 		/* SI_USER and its kin are 0 or below; what the terminal or the kernel sends is above */
-		if (run_signals_is_forwarded((int)info.ssi_signo, info.ssi_code <= 0))
+		if (run_signals_is_delivered(s, (int)info.ssi_signo, info.ssi_code <= 0))
 			s->deliver(s->arg, (int)info.ssi_signo);
 }
 
@@ -69,10 +97,15 @@ int run_signals_init(struct run_signals *s, struct loop *loop, void (*deliver)(v
 	*s = (struct run_signals){ .io = { .fd = -1 }, .tty = -1, .loop = loop, .deliver = deliver, .arg = arg };
 	(void)sigemptyset(&set);
 	for (size_t i = 0; i < ARRAY_SIZE(handled); i++)
-		(void)sigaddset(&set, handled[i].number);
+		for (int n = handled[i].first; n <= handled[i].last; n++)
+			(void)sigaddset(&set, n);
 	if (sigprocmask(SIG_BLOCK, &set, &s->before) < 0)
 		return -errno;
 	record_inherited(s);
+	/* roles inherit both: a caller that ignores SIGCHLD would leave us without the end of any child, and a full
+	 * file is an error to be told, not an end */
+	(void)signal(SIGCHLD, SIG_DFL);
+	(void)signal(SIGXFSZ, SIG_IGN);
 	s->tty = open("/dev/tty", O_RDWR | O_NOCTTY | O_CLOEXEC);
 	s->was_foreground = s->tty >= 0 && tcgetpgrp(s->tty) == getpgrp();
 	s->io.fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);

@@ -103,6 +103,7 @@ static int watch_children(struct init *i, struct failure *reterr)
 
 	(void)sigemptyset(&set);
 	(void)sigaddset(&set, SIGCHLD);
+	(void)signal(SIGCHLD, SIG_DFL); /* ignored, it would never come */
 	(void)sigprocmask(SIG_SETMASK, &set, NULL);
 	i->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 	if (i->signal_fd < 0)

@@ -27,8 +27,11 @@
 static void on_removed(void *arg, const struct leftover *leftover)
 {
 	(void)arg;
-	log_notice("removed what is left of sandbox %s, whose supervisor (process %d) was killed", leftover->name,
-		   leftover->pid);
+	if (leftover->pid)
+		log_notice("removed what is left of sandbox %s, whose supervisor (process %d) was killed",
+			   leftover->name, leftover->pid);
+	else
+		log_notice("removed what is left of sandbox %s, whose supervisor was killed", leftover->name);
 }
 
 void run_report_leftovers(void)

@@ -168,10 +168,11 @@ static int collect_one(const char *name, leftovers_fn removed, void *arg, char *
 	describe(name, false, &facts, &leftover);
 	r = leftovers_clear(name, reason);
 	if (r == 0) {
-		if (removed)
+		/* nothing at all: it ended by itself between our look at the names and now, or before it made anything */
+		r = leftover.pid || leftover.pinned || leftover.cgroup;
+		if (r && removed)
 			removed(arg, &leftover);
 		state_remove(&state);
-		r = 1;
 	} else {
 		/* it stays listed: the name goes back, the directory stays */
 		state_release(&state);

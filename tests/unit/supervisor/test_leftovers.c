@@ -165,12 +165,33 @@ static void test_bare_cgroup_is_removed(void **state)
 	cgroup_done(&c);
 }
 
+/* A run that ends while we look leaves a name that only our own look made again: nothing was removed, nothing is told. */
+static void test_a_bare_name_is_no_leftover(void **state)
+{
+	char reason[SANDBOX_REASON_MAX] = "", name[64], dir[PATHS_MAX_BYTES];
+	struct found f = { .name = name };
+	struct state s;
+
+	(void)state;
+	if (geteuid() != 0)
+		skip();
+	(void)snprintf(name, sizeof(name), "unit-name-%d", getpid());
+	assert_int_equal(state_take(name, &s, reason), 0);
+	(void)snprintf(dir, sizeof(dir), "%s", s.dir);
+	state_release(&s);
+	assert_int_equal(access(dir, F_OK), 0);
+	assert_true(leftovers_collect(on_leftover, &f, reason) >= 0);
+	assert_int_equal(f.calls, 0);
+	assert_int_equal(access(dir, F_OK), -1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_dead_run_is_removed),
 		cmocka_unit_test(test_living_run_is_left_alone),
 		cmocka_unit_test(test_bare_cgroup_is_removed),
+		cmocka_unit_test(test_a_bare_name_is_no_leftover),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -144,7 +144,7 @@ static void note_proxy_port(struct cli_env *e, const char *value)
 	e->proxy_ports[e->n_proxy_ports++] = port;
 }
 
-/* Whether the entry stays. */
+/* Whether the entry stays. npm and Yarn read their names in any case, so another spelling must not stand beside ours. */
 static bool is_kept(struct cli_env *e, const char *entry)
 {
 	const size_t n = strcspn(entry, "=");
@@ -152,8 +152,8 @@ static bool is_kept(struct cli_env *e, const char *entry)
 	if (entry[n] != '=')
 		return false;
 	for (size_t i = 0; i < ARRAY_SIZE(changes); i++) {
-		if (changes[i].change == CHANGE_SET || changes[i].change == CHANGE_APPEND ||
-		    strlen(changes[i].name) != n || strncasecmp(entry, changes[i].name, n) != 0)
+		if (changes[i].change == CHANGE_APPEND || strlen(changes[i].name) != n ||
+		    strncasecmp(entry, changes[i].name, n) != 0)
 			continue;
 		if (changes[i].change == CHANGE_PROXY)
 			note_proxy_port(e, entry + n + 1);

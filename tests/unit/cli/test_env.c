@@ -126,6 +126,21 @@ static void test_rows(void **state)
 	cli_env_done(&e);
 }
 
+/* npm reads npm_config_cafile and NPM_CONFIG_CAFILE alike: the caller's spelling must not win over ours. */
+static void test_other_spellings_of_roots(void **state)
+{
+	char *from[] = { (char[]){ "npm_config_cafile=/corp.pem" }, (char[]){ "Yarn_Https_Ca_File_Path=/corp.pem" },
+			 (char[]){ "npm_config_registry=https://r.example.com/" }, NULL };
+	struct cli_env e = build(from, NULL);
+
+	(void)state;
+	for (size_t i = 0; i < e.n; i++)
+		assert_null(strstr(e.list[i], "corp.pem"));
+	assert_non_null(cli_env_get(&e, "NPM_CONFIG_CAFILE"));
+	assert_string_equal(cli_env_get(&e, "npm_config_registry"), "https://r.example.com/");
+	cli_env_done(&e);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -133,6 +148,7 @@ int main(void)
 		cmocka_unit_test(test_proxies),
 		cmocka_unit_test(test_proxy_port),
 		cmocka_unit_test(test_rows),
+		cmocka_unit_test(test_other_spellings_of_roots),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -112,3 +112,21 @@ def test_sudo_from_root_is_a_root_shell(stage):
     assert result.returncode == 125 and "--user NAME" in result.stderr
     assert sudo(stage, 0, "/usr/bin:/bin", "--user", st.USER).returncode == 0
     assert "4294967000" in sudo(stage, 4294967000, "/usr/bin:/bin").stderr
+
+
+ROOTLIKE = ("docker", "lxd", "libvirt", "disk", "kvm", "incus", "incus-admin", "root")
+
+
+def test_groups_that_are_as_good_as_root_are_left_out(stage):
+    with open("/etc/group", encoding="utf-8") as f:
+        lines = [x for x in f.read().splitlines() if x.split(":")[0] not in (*ROOTLIKE, "ordinary")]
+    lines += [f"{name}:x:{0 if name == 'root' else 7000 + n}:{st.USER}" for n, name in enumerate((*ROOTLIKE, "ordinary"))]
+    groups = os.path.join(stage.dir, "group")
+    with open(groups, "w", encoding="utf-8") as f:
+        f.write("\n".join(lines) + "\n")
+    os.chmod(groups, 0o644)
+    argv = ["unshare", "--mount", "sh", "-c", f"mount --bind {groups} /etc/group && id -Gn {st.USER} && exec \"$@\"", "sh", st.BRIDLE, "run",
+            "--user", st.USER, "--policy", stage.policy(), "--audit", stage.dir + "/audit.jsonl", "--", "id", "-Gn"]
+    outside, inside = subprocess.run(argv, capture_output=True, text=True, check=False).stdout.splitlines()
+    assert set(ROOTLIKE) <= set(outside.split())
+    assert "ordinary" in inside.split() and not set(ROOTLIKE) & set(inside.split())

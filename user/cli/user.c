@@ -201,17 +201,52 @@ bool cli_user_can_write_parent(const struct cli_user *u, const char *path)
 	return !parent_of(path, dir, sizeof(dir)) || user_may(u, dir, W_OK | X_OK);
 }
 
+/* Whether the user could give a directory another entry of the name; child: who owns the one that is there. */
+static bool may_replace_entry(const struct cli_user *u, const char *dir, uid_t child, uid_t *ret_owner)
+{
+	struct stat st;
+
+	if (stat(dir, &st) < 0)
+		return true;
+	*ret_owner = st.st_uid;
+	/* the owner may make it writable */
+	if (st.st_uid == u->uid)
+		return true;
+	/* in a sticky directory only owners may replace */
+	return user_may(u, dir, W_OK | X_OK) && (!(st.st_mode & S_ISVTX) || child == u->uid);
+}
+
+/* From the directory that holds path up to the root: each could be renamed away with all that is in it. */
+static bool may_replace_above(const struct cli_user *u, const char *path, uid_t owner)
+{
+	char dir[PATH_MAX];
+	auto_free char *real = NULL;
+
+	if (!parent_of(path, dir, sizeof(dir)))
+		return true;
+	real = realpath(dir, NULL);
+	if (!real)
+		return true;
+	for (;;) {
+		char *slash = strrchr(real, '/');
+
+		if (may_replace_entry(u, real, owner, &owner))
+			return true;
+		if (!slash || strcmp(real, "/") == 0)
+			return false;
+		slash[slash == real ? 1 : 0] = '\0';
+	}
+}
+
 bool cli_user_can_replace(const struct cli_user *u, const char *path)
 {
-	struct stat file, dir_stat;
-	char dir[PATH_MAX];
+	auto_free char *real = realpath(path, NULL);
+	struct stat link, file;
 
-	if (user_may(u, path, W_OK))
+	if (!real || lstat(path, &link) < 0 || stat(real, &file) < 0)
 		return true;
-	if (stat(path, &file) < 0 || !parent_of(path, dir, sizeof(dir)) || stat(dir, &dir_stat) < 0)
+	/* the owner may make it writable */
+	if (user_may(u, path, W_OK) || file.st_uid == u->uid)
 		return true;
-	/* the owner may make it writable; in a sticky directory only owners may replace */
-	if (file.st_uid == u->uid)
-		return true;
-	return user_may(u, dir, W_OK | X_OK) && (!(dir_stat.st_mode & S_ISVTX) || dir_stat.st_uid == u->uid);
+	return may_replace_above(u, path, link.st_uid) || may_replace_above(u, real, file.st_uid);
 }

@@ -26,7 +26,7 @@ void cli_user_done(struct cli_user *u);
 /* open(2) with the user's rights on files, O_CLOEXEC added. The descriptor or -errno. */
 int cli_user_open(const struct cli_user *u, const char *path, int flags, mode_t mode);
 
-/* Whether the user could write the file, or put another one in its place. */
+/* Whether the user could write the file, or put another one (or another directory on its way) in its place. */
 bool cli_user_can_replace(const struct cli_user *u, const char *path);
 
 /* Whether the user could write into the directory that holds path. */

@@ -103,9 +103,48 @@ static void test_files(void **state)
 	cli_user_done(&u);
 }
 
+/* A file of root's in a directory of root's is the user's all the same when a directory above is. */
+static void test_ways_to_a_file(void **state)
+{
+	char top[] = "/tmp/bridle-test-XXXXXX";
+	char sub[64], path[80], link_path[64];
+	struct cli_user u;
+
+	(void)state;
+	needs_root();
+	assert_non_null(mkdtemp(top));
+	assert_int_equal(cli_user_choose("daemon", &u, reason), 0);
+	(void)snprintf(sub, sizeof(sub), "%s/sub", top);
+	(void)snprintf(path, sizeof(path), "%s/p.json", sub);
+	(void)snprintf(link_path, sizeof(link_path), "%s/link", top);
+	assert_int_equal(chmod(top, 0755), 0);
+	assert_int_equal(mkdir(sub, 0755), 0);
+	assert_int_equal(make(path, 0, 0644), 0);
+	assert_false(cli_user_can_replace(&u, path));
+	assert_int_equal(chmod(top, 0777), 0);
+	assert_true(cli_user_can_replace(&u, path)); /* sub may be renamed away */
+	assert_int_equal(chmod(top, 01777), 0);
+	assert_false(cli_user_can_replace(&u, path)); /* not here: it is root's */
+	assert_int_equal(chown(sub, u.uid, 0), 0);
+	assert_int_equal(chmod(sub, 0555), 0);
+	assert_true(cli_user_can_replace(&u, path)); /* its owner may change the mode */
+	assert_int_equal(chown(sub, 0, 0), 0);
+	assert_int_equal(chmod(top, 0755), 0);
+	assert_int_equal(symlink("/etc/passwd", link_path), 0);
+	assert_false(cli_user_can_replace(&u, link_path));
+	assert_int_equal(chmod(top, 0777), 0);
+	assert_true(cli_user_can_replace(&u, link_path)); /* the link, not what it leads to */
+	assert_int_equal(unlink(link_path), 0);
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(rmdir(sub), 0);
+	assert_int_equal(rmdir(top), 0);
+	cli_user_done(&u);
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(test_choice), cmocka_unit_test(test_files) };
+	const struct CMUnitTest tests[] = { cmocka_unit_test(test_choice), cmocka_unit_test(test_files),
+					    cmocka_unit_test(test_ways_to_a_file) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

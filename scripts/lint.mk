@@ -9,7 +9,7 @@ LINT_GATES := lint-layers lint-bpf lint-format lint-headers lint-shell lint-cppc
 
 .PHONY: lint $(LINT_GATES)
 lint: ## layers, format, headers alone, shellcheck, cppcheck, clang-tidy
-	$(Q)passed=0; failed=0; for gate in $(LINT_GATES); do \
+	$(Q)passed=0; failed=0; for gate in $(LINT_GATES); do echo "  $$gate"; \
 		if $(MAKE) --no-print-directory $$gate; then passed=$$((passed + 1)); \
 		else echo "$$gate failed"; failed=$$((failed + 1)); fi; done; \
 	echo "lint: $$passed passed, $$failed failed, 0 skipped"; [ $$failed -eq 0 ]

@@ -88,7 +88,52 @@ def test_interactive_shell_inside(stage):
         # the terminal is the outer shell's again
         shell.send("cat\n")
         shell.send("echoed by cat\n")
-        shell.wait_for(r"echoed by cat\r\nechoed by cat")
+        shell.wait_for(r"echoed by cat\r\n(\$ )?echoed by cat")
+    finally:
+        shell.close()
+
+
+def test_background_reads_and_writes_stop_until_fg(stage):
+    """The shell's group had the terminal when the command stopped, and must not get it back on fg."""
+    shell = Shell()
+    try:
+        for before, script, answer, seen in (("", "read x; echo g''ot=$x", "hello\n", r"got=hello\r"),
+                                             ("stty tostop; ", "sleep 0.1; echo wro''te", "", r"wrote\r")):
+            shell.send(before + command_line(stage, f'sh -c "{script}"'.replace("$", "\\$")) + " &\n")
+            for _ in range(40):
+                shell.send("jobs; echo lo''oked\n")
+                if "Stopped" in shell.wait_for(r"[\s\S]*looked\r").group(0):
+                    break
+                time.sleep(0.2)
+            shell.send("fg\n")
+            time.sleep(0.5)
+            shell.send(answer)
+            shell.wait_for(seen)
+            shell.send("echo status=$?.\n")
+            assert shell.wait_for(r"status=(\d+)\.").group(1) == "0"
+    finally:
+        shell.close()
+
+
+def test_suspended_shell_inside_gets_its_terminal_back(stage):
+    shell = Shell()
+    try:
+        shell.send(command_line(stage, "bash --norc --noediting -i") + "\n")
+        shell.send("echo in''side=$$\n")
+        shell.wait_for(r"inside=\d")
+        shell.send("suspend -f\n")
+        shell.wait_for(r"Stopped")
+        shell.send("echo out''side=$((40+2))\n")
+        shell.wait_for(r"outside=42")
+        shell.send("fg\n")
+        time.sleep(0.5)
+        shell.send("cat\n")
+        shell.send("echoed by cat\n")
+        shell.wait_for(r"echoed by cat\r\n(\$ )?echoed by cat")
+        shell.send("\x04")
+        shell.send("exit 5\n")
+        shell.send("echo status=$?.\n")
+        assert shell.wait_for(r"status=(\d+)\.").group(1) == "5"
     finally:
         shell.close()
 

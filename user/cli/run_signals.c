@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/signalfd.h>
@@ -117,15 +118,29 @@ int run_signals_init(struct run_signals *s, struct loop *loop, void (*deliver)(v
 	return r;
 }
 
+/*
+ * Whether a process group is one that the command made: its leader is in a PID namespace below ours. The shell's is not,
+ * and has the terminal when the command was stopped in the background.
+ */
+static bool is_of_command(pid_t group)
+{
+	char path[64], theirs[64] = "", ours[64] = "";
+
+	(void)snprintf(path, sizeof(path), "/proc/%d/ns/pid", group);
+	return readlink(path, theirs, sizeof(theirs) - 1) > 0 &&
+	       readlink("/proc/self/ns/pid", ours, sizeof(ours) - 1) > 0 && strcmp(theirs, ours) != 0;
+}
+
 void run_signals_stop(struct run_signals *s)
 {
 	const pid_t group = getpgrp();
 	const pid_t before = s->tty >= 0 ? tcgetpgrp(s->tty) : -1;
+	const bool commands = before > 0 && before != group && is_of_command(before);
 
 	(void)kill(getpid(), SIGSTOP);
 	/* here again when the shell says fg or bg */
-	if (before > 0 && before != group && tcgetpgrp(s->tty) == group)
-		(void)tcsetpgrp(s->tty, before); /* a group that the command made had the terminal */
+	if (commands && tcgetpgrp(s->tty) == group)
+		(void)tcsetpgrp(s->tty, before);
 	s->deliver(s->arg, SIGCONT);
 }
 

@@ -19,6 +19,9 @@ def test_command_not_found_and_not_executable(stage):
     missing = stage.run(stage.policy(), "/no/such/command")
     assert missing.returncode == 127 and "/no/such/command" in missing.stderr
     assert stage.run(stage.policy(), "/etc/passwd").returncode == 126
+    # root's PATH has directories that the user may not enter
+    missing = stage.run(stage.policy(), "no-such-command", env={**os.environ, "PATH": stage.dir + ":/usr/bin:/bin"})
+    assert missing.returncode == 127 and "no-such-command: command not found in PATH" in missing.stderr
 
 
 def test_bad_policy_is_125_with_its_place(stage):

@@ -7,7 +7,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -55,6 +57,26 @@ static _Noreturn void child_main(const struct init_spec *spec, int status)
 	_exit(EXIT_BRIDLE);
 }
 
+/* execvp() says "permission denied" as well when it found nothing but could not look into each directory. */
+static bool is_in_path(const struct init_spec *spec, const char *name)
+{
+	const char *list = NULL;
+	char path[PATH_MAX];
+
+	for (char **e = spec->envp; e && *e && !list; e++)
+		if (strncmp(*e, "PATH=", 5) == 0)
+			list = *e + 5;
+	for (; list; list = *list ? list + 1 : NULL) {
+		const size_t n = strcspn(list, ":");
+
+		if (snprintf(path, sizeof(path), "%.*s/%s", n ? (int)n : 1, n ? list : ".", name) < (int)sizeof(path) &&
+		    access(path, F_OK) == 0)
+			return true;
+		list += n;
+	}
+	return false;
+}
+
 /* The sentences are those of env(1) and of shells, as far as they go. */
 static int explain(const struct init_spec *spec, const struct command_failure *f, struct failure *reterr)
 {
@@ -70,7 +92,8 @@ static int explain(const struct init_spec *spec, const struct command_failure *f
 	if (f->error == ENOENT && is_path && access(name, F_OK) == 0)
 		return failure_set(reterr, EXIT_NOT_EXECUTABLE,
 				   "%s: the interpreter that its first line names is missing", name);
-	if (f->error == ENOENT || f->error == ENOTDIR)
+	if (f->error == ENOENT || f->error == ENOTDIR ||
+	    (f->error == EACCES && !is_path && spec->envp && !is_in_path(spec, name)))
 		return failure_set(reterr, EXIT_NOT_FOUND,
 				   is_path ? "%s: no such file" : "%s: command not found in PATH", name);
 	return failure_set(reterr, EXIT_NOT_EXECUTABLE, "%s: cannot be executed as uid %u: %s", name, spec->uid,

@@ -82,6 +82,9 @@ static void test_path_of_its_own(void **state)
 	(void)snprintf(path, sizeof(path), "PATH=/nonexistent");
 	assert_int_equal(run(&spec, &f), -127);
 	assert_non_null(strstr(f.text, "tool: command not found"));
+	(void)make_file("tool", "#!/bin/sh\nexit 7\n", 0644);
+	(void)snprintf(path, sizeof(path), "PATH=/nonexistent::%s", dir);
+	assert_int_equal(run(&spec, &f), -126); /* it is there, and no program */
 }
 
 static void test_statuses(void **state)

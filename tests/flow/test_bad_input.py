@@ -111,6 +111,13 @@ def test_options_that_are_none(stage):
     assert result.returncode != 0 and "run" in result.stderr
 
 
+def test_the_daemons_name_is_the_same_program():
+    daemon = os.path.join(os.path.dirname(st.BRIDLE), "bridled")
+    assert os.path.samefile(daemon, st.BRIDLE)
+    result = subprocess.run([daemon], capture_output=True, text=True, check=False)
+    assert result.returncode == 2 and "bridle run" in result.stderr
+
+
 def test_audit_where_the_user_can_write(stage):
     refused(run(stage, "--audit", "/tmp/audit.jsonl"), "/tmp/audit.jsonl", "can write", "directory")
     refused(run(stage, "--audit", "/no/such/dir/audit.jsonl"), "/no/such/dir/audit.jsonl", "No such file")

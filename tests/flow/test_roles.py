@@ -75,6 +75,8 @@ def test_roles(stage):
         assert worker["Seccomp"] == "2" and worker["NoNewPrivs"] == "1"
         assert int(keeper["CapEff"], 16) == 1 << 2  # CAP_DAC_READ_SEARCH
         assert keeper["Seccomp"] == "2"
+        assert [status(found[x])["Name"] for x in ("worker", "bridle-keeper", "bridle-zygote")] == \
+            ["bridle-worker", "bridle-keeper", "bridle-zygote"]  # for who reads ps
         check_files(found["worker"], "roles")
         assert memory_has(found["worker"], stage.secret.encode())  # the search can find
         assert not memory_has(found["bridle-zygote"], stage.secret.encode())

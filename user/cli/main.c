@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 
 #include "base/log.h"
 #include "base/util.h"
@@ -60,6 +61,7 @@ int main(int argc, char **argv)
 	for (size_t i = 0; i < ARRAY_SIZE(roles); i++)
 		if (strcmp(name, roles[i].name) == 0) {
 			log_set_role(roles[i].name + strlen("bridle-"));
+			(void)prctl(PR_SET_NAME, roles[i].name); /* exec of /proc/self/exe made it "exe" */
 			return roles[i].main();
 		}
 	if (strcmp(name, "bridled") == 0) {

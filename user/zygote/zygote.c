@@ -103,6 +103,7 @@ static int worker_child(struct zygote *z, int fds[ZYGOTE_FDS], const struct zygo
 	(void)sigprocmask(SIG_SETMASK, &none, NULL);
 	(void)signal(SIGPIPE, SIG_IGN);
 	log_set_role("worker");
+	(void)prctl(PR_SET_NAME, "bridle-worker");
 	r = place_descriptors(fds);
 	if (r == 0)
 		r = drop_privileges(spawn->uid);

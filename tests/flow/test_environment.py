@@ -65,6 +65,11 @@ def test_the_bundle_is_the_machines_and_ours(inside):
     assert set(kept) <= set(inside["dir"])
 
 
+def test_resolv_conf_is_ours(stage):
+    lines = stage.run(stage.policy(), "grep", "-v", "^#", "/etc/resolv.conf").stdout.splitlines()
+    assert [x.split()[0] for x in lines] == ["nameserver", "options"] and lines[1] == "options ndots:1"
+
+
 def test_nothing_of_the_callers_roots_and_proxies(inside):
     text = json.dumps(inside["env"])
     assert [x for x in ("corp.pem", "4711", "4712", "socks5", "no_proxy", "NO_PROXY", "SUDO_", "user:word") if x in text] == []

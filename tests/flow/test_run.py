@@ -110,6 +110,39 @@ def test_second_run_of_the_same_name_is_refused(stage):
         run.wait(20)
 
 
+def test_programs_are_pinned_before_the_command_runs(stage):
+    """Seen from outside while the very first thing that the command does waits for us."""
+    argv = [st.BRIDLE, "run", "--user", st.USER, "--name", "pinned", "--policy", stage.policy(), "--audit", stage.dir + "/audit.jsonl",
+            "--", "sh", "-c", "echo up; read _"]
+    with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as run:
+        assert run.stdout.readline() == "up\n"
+        links = os.listdir("/sys/fs/bpf/bridle/v1/run/pinned/links")
+        run.communicate("\n", 20)
+    assert {"br_sock_create", "br_connect4", "br_connect6", "br_sockops", "br_egress", "br_ingress", "br_setsockopt"} <= set(links), links
+
+
+def test_orphans_are_reaped_and_end_with_the_command(stage):
+    script = "(sh -c 'sleep 0.1 & exec sleep 0.1' &); (setsid sleep 321 &); sleep 0.5; ps -e -o stat=,args="
+    start = time.monotonic()
+    lines = stage.run(stage.policy(), "sh", "-c", script).stdout.splitlines()
+    assert time.monotonic() - start < 60
+    assert [x for x in lines if x.startswith("Z") or x.endswith("sleep 0.1")] == [] and any(x.endswith("sleep 321") for x in lines), lines
+    outside = subprocess.run(["ps", "-e", "-o", "args="], capture_output=True, text=True, check=False).stdout.splitlines()
+    assert "sleep 321" not in outside
+
+
+def test_the_default_audit_is_roots_alone(stage):
+    path = "/var/log/bridle/flow-default.jsonl"
+    if os.path.exists(path):
+        os.unlink(path)
+    argv = [st.BRIDLE, "run", "--user", st.USER, "--name", "flow-default", "--policy", stage.policy(), "--", "cat", path]
+    result = subprocess.run(argv, capture_output=True, text=True, check=False)
+    assert result.returncode != 0 and result.stdout == "" and path in result.stderr  # hidden from the command
+    status = os.stat(path)
+    assert (status.st_mode & 0o7777, status.st_uid) == (0o600, 0) and status.st_size > 0
+    os.unlink(path)
+
+
 def test_nothing_is_left_behind(stage):
     assert stage.run(stage.policy(), "true", options=("--name", "tidy")).returncode == 0
     assert not os.path.exists("/sys/fs/bpf/bridle/v1/run/tidy")

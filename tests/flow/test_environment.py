@@ -135,3 +135,18 @@ def test_groups_that_are_as_good_as_root_are_left_out(stage):
     outside, inside = subprocess.run(argv, capture_output=True, text=True, check=False).stdout.splitlines()
     assert set(ROOTLIKE) <= set(outside.split())
     assert "ordinary" in inside.split() and not set(ROOTLIKE) & set(inside.split())
+
+
+def test_placeholders_and_secrets_of_the_caller(stage):
+    """A program that insists on a key starts with a harmless one; what the policy injects from a variable is not inside."""
+    def credential(host, **more):
+        return {"upstream": f"https://{host}", "inject_header": "PRIVATE-TOKEN", **more}
+
+    policy = stage.policy(base={"custom_credentials": {
+        "gitlab": credential("gitlab.example.com", credential_key="file://" + st.SECRET_FILE, env_var="GITLAB_TOKEN"),
+        "later": credential("api.example.com", credential_key="env://REAL_TOKEN")}})
+    script = ("echo $GITLAB_TOKEN ${REAL_TOKEN-gone}; tr '\\0' '\\n' </proc/1/environ 2>/dev/null | grep -c TOKEN;"
+              "curl -sS -o /dev/null -w '%{http_code}' -H \"PRIVATE-TOKEN: $GITLAB_TOKEN\" https://gitlab.example.com/x")
+    result = stage.run(policy, "sh", "-c", script, env={**os.environ, "GITLAB_TOKEN": "of-the-caller", "REAL_TOKEN": "real"})
+    assert result.stdout.splitlines() == ["bridle-placeholder gone", "0", "200"], result.stderr
+    assert [v for k, v in stage.requests()[0]["headers"] if k.lower() == "private-token"] == [stage.secret]

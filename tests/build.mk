@@ -17,7 +17,7 @@ UNIT_LIBS_keeper   := keeper tls base
 UNIT_LIBS_worker   := worker upstream inject audit dns tls http policy base
 UNIT_LIBS_zygote   := zygote worker upstream inject audit dns tls http policy base
 UNIT_LIBS_supervisor := supervisor audit tls http policy base
-UNIT_LIBS_init     := init base
+UNIT_LIBS_init     := init tls base
 UNIT_LIBS_cli      := cli supervisor keeper zygote worker init upstream inject audit dns tls http policy base
 
 unit_folder = $(word 1,$(subst /, ,$(patsubst $(B)/unit/%,%,$(1))))

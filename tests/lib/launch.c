@@ -2,9 +2,11 @@
 /*
  * Test-only launcher: everything of `bridle run`, in a network namespace of the test's choice (or a private one), through the
  * supervisor's own sandbox_start(). With --detached the programs are taken off again, so that what they stop must show on the wire;
+ * with --detached-early it happens before the self-test, which must notice;
  * with --deadline a worker waits for a shorter time than base/deadline.def says.
  *
- * usage: launch [--netns PATH] --policy FILE --audit FILE --name N --user U [--detached] [--deadline NAME=MS]... -- CMD…
+ * usage: launch [--netns PATH] --policy FILE --audit FILE --name N --user U [--detached | --detached-early]
+ * [--deadline NAME=MS]... -- CMD…
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -66,10 +68,15 @@ static int parse_deadline(struct launch *l, struct str text)
 static int parse(struct launch *l, int argc, char **argv)
 {
 	static const struct option options[] = {
-		{ "netns", required_argument, NULL, 'n' },    { "policy", required_argument, NULL, 'p' },
-		{ "audit", required_argument, NULL, 'a' },    { "name", required_argument, NULL, 'N' },
-		{ "user", required_argument, NULL, 'u' },     { "detached", no_argument, NULL, 'd' },
-		{ "deadline", required_argument, NULL, 'D' }, { NULL, 0, NULL, 0 },
+		{ "netns", required_argument, NULL, 'n' },
+		{ "policy", required_argument, NULL, 'p' },
+		{ "audit", required_argument, NULL, 'a' },
+		{ "name", required_argument, NULL, 'N' },
+		{ "user", required_argument, NULL, 'u' },
+		{ "detached", no_argument, NULL, 'd' },
+		{ "deadline", required_argument, NULL, 'D' },
+		{ "detached-early", no_argument, NULL, 'e' },
+		{ NULL, 0, NULL, 0 },
 	};
 	int c;
 
@@ -85,7 +92,9 @@ static int parse(struct launch *l, int argc, char **argv)
 		else if (c == 'u')
 			l->user = optarg;
 		else if (c == 'd')
-			l->options.detached = true;
+			l->options.detach = SANDBOX_DETACH_BEFORE_COMMAND;
+		else if (c == 'e')
+			l->options.detach = SANDBOX_DETACH_BEFORE_SELF_TEST;
 		else if (c != 'D' || parse_deadline(l, str_of(optarg)) < 0)
 			return -EINVAL;
 	}
@@ -154,6 +163,6 @@ int main(int argc, char **argv, char **envp)
 	at = parse(&l, argc, argv);
 	if (at < 0)
 		return die("usage", "launch [--netns PATH] --policy FILE --audit FILE --name N --user U [--detached] "
-				    "[--deadline NAME=MS]... -- CMD");
+				    "[--detached-early] [--deadline NAME=MS]... -- CMD");
 	return launch(&l, argv + at, envp);
 }

@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "base/msg.h"
+#include "base/self_test.h"
 
 #define INIT_CHANNEL_FD 3
 #define INIT_SPEC_FD	4
@@ -41,13 +42,26 @@ void init_spec_done(struct init_spec *spec);
 
 enum init_msg {
 	/* supervisor -> init */
-	INIT_GO = 1, /* header only: policy and programs are in place; mount, drop, run */
+	INIT_GO = 1, /* header only: policy and programs are in place; mount and drop */
+	INIT_TEST,   /* struct init_test: try, as the command's user, what must be refused and what must pass */
+	INIT_RUN,    /* header only: start the command */
 	INIT_SIGNAL, /* struct init_signal: deliver to the command */
 	/* init -> supervisor */
-	INIT_STARTED = 32, /* header only: the command was executed */
-	INIT_STOPPED,	   /* struct init_signal: the command stopped by this signal */
-	INIT_EXITED,	   /* struct init_exited: waitpid status of the command */
-	INIT_FAILED,	   /* struct init_failed */
+	INIT_TESTED = 32, /* struct init_tested: all went as it must; otherwise INIT_FAILED */
+	INIT_STARTED,	  /* header only: the command was executed */
+	INIT_STOPPED,	  /* struct init_signal: the command stopped by this signal */
+	INIT_EXITED,	  /* struct init_exited: waitpid status of the command */
+	INIT_FAILED,	  /* struct init_failed */
+};
+
+struct init_test {
+	struct msg_header header;
+	char nonce[SELF_TEST_NONCE_SIZE];
+};
+
+struct init_tested {
+	struct msg_header header;
+	uint32_t refusals; /* attempts that the kernel refused: it must have reported as many */
 };
 
 struct init_signal {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The sealed memfd that carries a policy to a worker: a header of fixed layout, then the four texts. The reader
+ * The sealed memfd that carries a policy to a worker: a header of fixed layout, then the texts. The reader
  * trusts the supervisor, but still checks seals and lengths: a worker with a cut policy must not start.
  */
 #include "base/snapshot.h"
@@ -17,7 +17,7 @@
 #define SNAPSHOT_MAX   ((size_t)16 << 20)
 #define SNAPSHOT_SEALS (F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE)
 
-enum snapshot_text { TEXT_FILE, TEXT_POLICY, TEXT_TRUST, TEXT_SANDBOX, TEXT_COUNT };
+enum snapshot_text { TEXT_FILE, TEXT_POLICY, TEXT_TRUST, TEXT_SANDBOX, TEXT_SELF_TEST, TEXT_COUNT };
 
 struct snapshot_header {
 	uint64_t magic;
@@ -48,7 +48,7 @@ static int write_all(int fd, const void *data, size_t n)
 
 int snapshot_create(const struct snapshot *s)
 {
-	const struct str texts[TEXT_COUNT] = { s->policy_file, s->policy_text, s->trust_pem, s->sandbox };
+	const struct str texts[TEXT_COUNT] = { s->policy_file, s->policy_text, s->trust_pem, s->sandbox, s->self_test };
 	struct snapshot_header header = {
 		.magic = SNAPSHOT_MAGIC,
 		.netns_cookie = s->netns_cookie,
@@ -118,6 +118,7 @@ int snapshot_map(int fd, struct snapshot *ret)
 		.policy_text = texts[TEXT_POLICY],
 		.trust_pem = texts[TEXT_TRUST],
 		.sandbox = texts[TEXT_SANDBOX],
+		.self_test = texts[TEXT_SELF_TEST],
 		.netns_cookie = header->netns_cookie,
 		.tier = header->tier,
 		.deadlines = header->deadlines,

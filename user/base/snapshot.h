@@ -19,6 +19,7 @@ struct snapshot {
 	struct str policy_text;
 	struct str trust_pem;				/* concatenated PEM, perhaps empty */
 	struct str sandbox;				/* its name */
+	struct str self_test;				/* nonce of the self-test; empty: none is answered */
 	uint64_t netns_cookie;				/* of the sandbox's network namespace: part of the flow key */
 	uint16_t proxy_ports[SNAPSHOT_PROXY_PORTS_MAX]; /* of the caller's proxy variables; 0 ends the list */
 	uint16_t listen_port[2];			/* of our TCP listeners: IPv4, IPv6 */

@@ -45,6 +45,7 @@ struct run {
 	char *cwd;	 /* owned */
 	char *sudo_path; /* owned */
 	int learn_fd;	 /* owned; -1: none */
+	bool started;	 /* the command was executed */
 };
 
 static const char *run_option(const struct run *run, enum run_option option)
@@ -160,11 +161,18 @@ static void on_signal(void *arg, int signal)
 		loop_stop(run->loop, 128 + signal); /* nothing runs yet: give up */
 }
 
-static void on_started(void *arg)
+static void on_let_go(void *arg)
 {
 	struct run *run = arg;
 
 	run->signals.command_runs = true;
+}
+
+static void on_started(void *arg)
+{
+	struct run *run = arg;
+
+	run->started = true;
 }
 
 static void on_stopped(void *arg, int signal)
@@ -229,6 +237,7 @@ static int start(struct run *run)
 		.n_proxy_ports = run->env.n_proxy_ports,
 		.netns_fd = -1,
 		.on_stopped = on_stopped,
+		.on_let_go = on_let_go,
 		.on_started = on_started,
 		.on_end = on_end,
 		.arg = run,
@@ -255,7 +264,7 @@ static void finish(struct run *run)
 		audit_fd = sandbox_audit_fd(run->sandbox, &offset);
 	run->sandbox = sandbox_free(run->sandbox);
 	run_signals_done(&run->signals);
-	if (run->signals.command_runs && wants_learning)
+	if (run->started && wants_learning)
 		run_report_learned(audit_fd, offset, &run->user, run->learn_fd, run_option(run, OPTION_LEARN));
 }
 

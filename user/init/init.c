@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * PID 1 of a sandbox: prepares what the command sees, gives up root, starts the command, and then only reaps, passes
- * signals on and tells what became of it. Before INIT_GO nothing of the command's happens. When the supervisor is gone
+ * signals on and tells what became of it. Before INIT_GO nothing of the command's happens, and before INIT_RUN it is not
+ * started: in between the supervisor has the self-test made. When the supervisor is gone
  * (its channel, or PDEATHSIG) init ends, and the kernel ends every other process of the PID namespace with it.
  */
 #include "init/init.h"
@@ -24,6 +25,7 @@
 #include "init/filter.h"
 #include "init/mounts.h"
 #include "init/privileges.h"
+#include "init/self_test.h"
 #include "init/stdio.h"
 
 struct init {
@@ -56,33 +58,69 @@ static void tell_started(void)
 	tell(&m, sizeof(m));
 }
 
-/* One message of the supervisor: its type, or 0 when it is gone or says what it may not. */
-static uint32_t hear(struct init_signal *ret)
-{
-	union {
-		struct msg_header header;
-		struct init_signal signal;
-	} m;
-	size_t n_fds = 0;
-	const long n = msg_recv(INIT_CHANNEL_FD, &m, sizeof(m), NULL, &n_fds);
+union order {
+	struct msg_header header;
+	struct init_test test;
+	struct init_signal signal;
+};
 
-	if (n < (long)sizeof(m.header))
-		return 0;
-	if (m.header.type == INIT_GO && n == (long)sizeof(m.header))
-		return INIT_GO;
-	if (m.header.type != INIT_SIGNAL || n != (long)sizeof(m.signal))
-		return 0;
-	*ret = m.signal;
-	return INIT_SIGNAL;
+static const struct {
+	uint32_t type;
+	size_t size;
+} orders[] = {
+	{ INIT_GO, sizeof(struct msg_header) },
+	{ INIT_TEST, sizeof(struct init_test) },
+	{ INIT_RUN, sizeof(struct msg_header) },
+	{ INIT_SIGNAL, sizeof(struct init_signal) },
+};
+
+/* One message of the supervisor: its type, or 0 when it is gone or says what it may not. */
+static uint32_t hear(union order *ret)
+{
+	size_t n_fds = 0;
+	const long n = msg_recv(INIT_CHANNEL_FD, ret, sizeof(*ret), NULL, &n_fds);
+
+	for (size_t i = 0; n >= (long)sizeof(ret->header) && i < ARRAY_SIZE(orders); i++)
+		if (ret->header.type == orders[i].type && n == (long)orders[i].size)
+			return orders[i].type;
+	return 0;
+}
+
+static int supervisor_gone(struct failure *reterr)
+{
+	return failure_set(reterr, EXIT_BRIDLE, "the supervisor ended before the command started");
 }
 
 static int await_go(struct failure *reterr)
 {
-	struct init_signal unused;
+	union order order;
 
-	if (hear(&unused) != INIT_GO)
-		return failure_set(reterr, EXIT_BRIDLE, "the supervisor ended before the command started");
-	return 0;
+	return hear(&order) == INIT_GO ? 0 : supervisor_gone(reterr);
+}
+
+static int test(union order *order, struct failure *reterr)
+{
+	struct init_tested m = { .header = { INIT_TESTED, sizeof(m) } };
+	int r;
+
+	order->test.nonce[sizeof(order->test.nonce) - 1] = '\0';
+	r = self_test_run(order->test.nonce, &m.refusals, reterr);
+	explicit_bzero(order, sizeof(*order));
+	if (r == 0)
+		tell(&m, sizeof(m));
+	return r;
+}
+
+/* The self-test as often as the supervisor wants it, then its word. */
+static int await_run(struct failure *reterr)
+{
+	union order order;
+	uint32_t type;
+
+	while ((type = hear(&order)) == INIT_TEST)
+		if (test(&order, reterr) < 0)
+			return -1;
+	return type == INIT_RUN ? 0 : supervisor_gone(reterr);
 }
 
 /* A change of ids disarms the signal, so it is armed again; the parent may have died in between. */
@@ -93,7 +131,7 @@ static int tie_to_supervisor(struct failure *reterr)
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0)
 		return failure_set(reterr, EXIT_BRIDLE, "cannot be tied to the supervisor's life: %s", strerror(errno));
 	if (poll(&p, 1, 0) < 0 || (p.revents & (POLLHUP | POLLERR)))
-		return failure_set(reterr, EXIT_BRIDLE, "the supervisor ended before the command started");
+		return supervisor_gone(reterr);
 	return 0;
 }
 
@@ -126,7 +164,8 @@ static int start(struct init *i, struct failure *reterr)
 		return failure_set(reterr, EXIT_BRIDLE, "cannot read the command's specification: %s", strerror(-r));
 	if (await_go(reterr) < 0 || mounts_prepare(&i->spec, reterr) < 0 || privileges_drop(&i->spec, reterr) < 0)
 		return -1;
-	if (tie_to_supervisor(reterr) < 0 || filter_load(reterr) < 0 || watch_children(i, reterr) < 0)
+	if (tie_to_supervisor(reterr) < 0 || filter_load(reterr) < 0 || watch_children(i, reterr) < 0 ||
+	    await_run(reterr) < 0)
 		return -1;
 	return command_start(&i->spec, &i->command, reterr);
 }
@@ -167,15 +206,15 @@ static void reap(struct init *i)
 
 static void obey(struct init *i)
 {
-	struct init_signal m;
+	union order m;
 
 	if (hear(&m) != INIT_SIGNAL) {
 		i->over = true; /* the supervisor is gone: take everything along */
 		i->exit_code = EXIT_BRIDLE;
 		return;
 	}
-	if (m.signal > 0 && m.signal < NSIG)
-		(void)kill(i->command, m.signal);
+	if (m.signal.signal > 0 && m.signal.signal < NSIG)
+		(void)kill(i->command, m.signal.signal);
 }
 
 static void serve(struct init *i)

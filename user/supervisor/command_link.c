@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Talks to init. What it says decides only the exit status of bridle; that the command stays confined rests on what
- * was put in place before INIT_GO.
+ * was put in place before INIT_GO, and was seen to work before INIT_RUN.
  */
 #include "supervisor/command_link.h"
 
@@ -20,6 +20,7 @@
 
 union init_message {
 	struct msg_header header;
+	struct init_tested tested;
 	struct init_signal signal;
 	struct init_exited exited;
 	struct init_failed failed;
@@ -88,6 +89,8 @@ static void on_channel(struct io *io, uint32_t revents)
 		return;
 	if (n <= 0)
 		end_by_silence(c);
+	else if (m.header.type == INIT_TESTED && n == (long)sizeof(m.tested))
+		c->on_tested(c->arg, m.tested.refusals);
 	else if (m.header.type == INIT_STARTED && n == (long)sizeof(m.header))
 		c->on_started(c->arg);
 	else if (m.header.type == INIT_STOPPED && n == (long)sizeof(m.signal))
@@ -128,15 +131,36 @@ int command_link_start(struct command_link *c, const struct init_spec *spec, int
 		     : 0;
 }
 
-int command_link_go(struct command_link *c, char *reason)
+static int order(struct command_link *c, const void *m, size_t size, char *reason)
 {
-	const struct msg_header m = { .type = INIT_GO, .size = sizeof(m) };
-	int r = msg_send(c->role.channel, &m, sizeof(m), NULL, 0);
+	int r = msg_send(c->role.channel, m, size, NULL, 0);
 
 	/* init may have ended with a reason: it is in the channel, and the loop will hear it */
 	if (r == -EPIPE)
 		return 0;
 	return r < 0 ? reason_set(reason, r, "cannot start the command: %s; try again", strerror(-r)) : 0;
+}
+
+int command_link_test(struct command_link *c, const char *nonce, char *reason)
+{
+	const struct msg_header go = { .type = INIT_GO, .size = sizeof(go) };
+	struct init_test test = { .header = { .type = INIT_TEST, .size = sizeof(test) } };
+	int r = order(c, &go, sizeof(go), reason);
+
+	(void)snprintf(test.nonce, sizeof(test.nonce), "%s", nonce);
+	return r < 0 ? r : order(c, &test, sizeof(test), reason);
+}
+
+int command_link_run(struct command_link *c, char *reason)
+{
+	const struct msg_header m = { .type = INIT_RUN, .size = sizeof(m) };
+
+	return order(c, &m, sizeof(m), reason);
+}
+
+void command_link_give_up(struct command_link *c, const char *text)
+{
+	end(c, EXIT_OURS_FIRST, text);
 }
 
 void command_link_signal(struct command_link *c, int signal)

@@ -352,6 +352,23 @@ uint64_t kernel_events_lost(const struct kernel *k)
 	return counters.events_lost;
 }
 
+int kernel_forget_refusals(struct kernel *k, uint32_t n)
+{
+	const struct sandbox_counters none = { 0 };
+	const struct denial empty = { 0 };
+	const uint32_t zero = 0;
+	int r = 0;
+
+	for (uint32_t sequence = 1; sequence <= n && sequence <= BRIDLE_DENIALS_MAX && r == 0; sequence++) {
+		const uint32_t slot = sequence % BRIDLE_DENIALS_MAX;
+
+		r = bpf_map__update_elem(k->skel->maps.denials_kernel, &slot, sizeof(slot), &empty, sizeof(empty), 0);
+	}
+	if (r == 0)
+		r = bpf_map__update_elem(k->skel->maps.counters, &zero, sizeof(zero), &none, sizeof(none), 0);
+	return r;
+}
+
 /* Collects first and deletes then: a key that is deleted under the walk would start it anew. */
 void kernel_sweep_flows(struct kernel *k, uint64_t now_ns)
 {

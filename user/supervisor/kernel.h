@@ -66,6 +66,9 @@ int kernel_events_read(struct kernel *k, kernel_event_fn fn, void *arg);
 /* Events that found the ring full, so far. */
 uint64_t kernel_events_lost(const struct kernel *k);
 
+/* Empties the first n rows of `denials_kernel`, zeroes the counters. Only while nothing runs in the sandbox. 0 or -errno. */
+int kernel_forget_refusals(struct kernel *k, uint32_t n);
+
 /* Deletes flows older than 60 s whose connection never came, see bpf/abi.h. Called now and then; now by CLOCK_BOOTTIME. */
 void kernel_sweep_flows(struct kernel *k, uint64_t now_ns);
 

@@ -17,6 +17,7 @@
 #include "supervisor/remask.h"
 #include "supervisor/sandbox.h"
 #include "supervisor/secrets.h"
+#include "supervisor/self_test.h"
 #include "supervisor/state.h"
 #include "supervisor/uid.h"
 #include "supervisor/workers.h"
@@ -51,7 +52,8 @@ struct sandbox {
 	struct workers workers;
 	struct events events;
 	struct command_link link;
-	bool running; /* the command was let go */
+	char nonce[SELF_TEST_NONCE_SIZE];
+	bool running; /* the namespaces are being made: a new CA comes too late for what runs there */
 	struct job keeper_back;
 	struct job end; /* tells the owner */
 	int exit_code;

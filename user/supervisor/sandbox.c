@@ -146,6 +146,17 @@ static int start_keeper(struct sandbox *s, char *reason)
 	return keeper_link_start(&s->keeper, reason);
 }
 
+static int take_programs_off(struct sandbox *s, enum sandbox_detach now)
+{
+	int r;
+
+	if (s->options.detach != now)
+		return 0;
+	r = kernel_detach(s->kernel, s->pin_dir);
+	s->pinned = false;
+	return r;
+}
+
 static int activate_kernel(struct sandbox *s, char *reason)
 {
 	uint16_t ports[BRIDLE_PORTS_MAX], proxy_ports[POLICY_PROXY_PORTS_MAX];
@@ -172,10 +183,8 @@ static int activate_kernel(struct sandbox *s, char *reason)
 		if (policy_is_proxy_port(s->options.policy, ports[i]))
 			proxy_ports[k.n_proxy_ports++] = ports[i];
 	r = kernel_activate(s->kernel, &k);
-	if (r == 0 && s->options.detached) {
-		r = kernel_detach(s->kernel, s->pin_dir);
-		s->pinned = false;
-	}
+	if (r == 0)
+		r = take_programs_off(s, SANDBOX_DETACH_BEFORE_SELF_TEST);
 	return r < 0 ? reason_set(reason, r, "cannot fill the maps of the kernel programs: %s; try again", strerror(-r))
 		     : 0;
 }
@@ -191,7 +200,9 @@ static int prepare_workers(struct sandbox *s, char *reason)
 {
 	struct workers *w = &s->workers;
 
-	s->snapshot_fd = snapshot_build(&s->options, &s->netns, SANDBOX_TIER, reason);
+	if (self_test_make_nonce(s->nonce) < 0)
+		return reason_set(reason, -EIO, "the kernel gives no random bytes; try again");
+	s->snapshot_fd = snapshot_build(&s->options, &s->netns, SANDBOX_TIER, str_of(s->nonce), reason);
 	if (s->snapshot_fd < 0)
 		return s->snapshot_fd;
 	w->audit_fd = s->audit_fd;
@@ -243,6 +254,25 @@ static int watch_secrets(struct sandbox *s, char *reason)
 		     : 0;
 }
 
+/* One refusal and one permission were seen. The kernel's refusals are the command's from here on. */
+static void on_tested(void *arg, uint32_t refusals)
+{
+	struct sandbox *s = arg;
+	char reason[SANDBOX_REASON_MAX];
+	int r = self_test_confirm(s->kernel, refusals, reason);
+
+	if (r == 0)
+		r = watch_kernel(s, reason);
+	if (r == 0)
+		r = take_programs_off(s, SANDBOX_DETACH_BEFORE_COMMAND);
+	if (r == 0)
+		r = command_link_run(&s->link, reason);
+	if (r < 0)
+		command_link_give_up(&s->link, reason);
+	else if (s->options.on_let_go)
+		s->options.on_let_go(s->options.arg);
+}
+
 static void on_started(void *arg)
 {
 	struct sandbox *s = arg;
@@ -283,6 +313,7 @@ static int start_command(struct sandbox *s, char *reason)
 	s->command.certs_dir = s->certs_dir;
 	s->command.resolv_conf = s->resolv_conf;
 	s->link.loop = s->loop;
+	s->link.on_tested = on_tested;
 	s->link.on_started = on_started;
 	s->link.on_stopped = on_stopped;
 	s->link.on_end = on_end;
@@ -312,17 +343,17 @@ static int open_netns(struct sandbox *s, char *reason)
 	return netns_open(s->options.netns_fd, &s->netns, reason);
 }
 
-static int let_go(struct sandbox *s, char *reason)
+static int begin_test(struct sandbox *s, char *reason)
 {
 	s->running = true;
-	return command_link_go(&s->link, reason);
+	return command_link_test(&s->link, s->nonce, reason);
 }
 
 /* What is refused without a trace comes first; the zygote loads its roots while the programs are verified. */
 static int (*const steps[])(struct sandbox *s, char *reason) = {
-	check_user,	 take_name,    open_audit,    open_secrets,  write_state, take_uids,
-	make_cgroups,	 start_zygote, attach_kernel, start_keeper,  open_netns,  activate_kernel,
-	prepare_workers, watch_kernel, watch_secrets, start_command, let_go,
+	check_user,	 take_name,	open_audit,    open_secrets, write_state, take_uids,
+	make_cgroups,	 start_zygote,	attach_kernel, start_keeper, open_netns,  activate_kernel,
+	prepare_workers, watch_secrets, start_command, begin_test,
 };
 
 static struct sandbox *sandbox_new(struct loop *loop, const struct sandbox_options *options)

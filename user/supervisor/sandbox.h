@@ -21,6 +21,9 @@ struct sandbox;
 #define SANDBOX_NAME_MAX   48 /* [a-z0-9][a-z0-9._-]* */
 #define SANDBOX_REASON_MAX 1024
 
+/* For tests that must see what the programs stop: when they are taken off again. */
+enum sandbox_detach { SANDBOX_DETACH_NEVER = 0, SANDBOX_DETACH_BEFORE_SELF_TEST, SANDBOX_DETACH_BEFORE_COMMAND };
+
 struct sandbox_options {
 	const char *name;
 	const char *policy_file; /* for messages */
@@ -31,9 +34,10 @@ struct sandbox_options {
 	const uint16_t *proxy_ports; /* of the caller's proxy variables */
 	size_t n_proxy_ports;
 	int netns_fd; /* -1: a private namespace with loopback only; else this one (tests; later attach) */
-	struct deadlines deadlines; /* tests only: other times for the worker */
-	bool detached;		    /* tests only: the programs are taken off again before the command starts */
+	struct deadlines deadlines;		   /* tests only: other times for the worker */
+	enum sandbox_detach detach;		   /* tests only */
 	void (*on_stopped)(void *arg, int signal); /* the command stopped (job control) */
+	void (*on_let_go)(void *arg);		   /* the self-test passed: signals are the command's from here on */
 	void (*on_started)(void *arg);
 	void (*on_end)(void *arg, int exit_code,
 		       const char *text); /* the command's own status, or 125-127 with a sentence */
@@ -48,7 +52,7 @@ bool sandbox_name_is_valid(struct str name);
  */
 int sandbox_start(struct loop *loop, const struct sandbox_options *options, struct sandbox **ret, char *reason);
 
-/* Delivers a signal to the command. */
+/* Delivers a signal to the command; after on_let_go. */
 void sandbox_signal(struct sandbox *s, int signal);
 
 /* Kills what is left, ends the roles in order (audit complete), removes cgroups, pins, files. NULL is fine; returns NULL. */

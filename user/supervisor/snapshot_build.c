@@ -37,12 +37,14 @@ static int add_trust(struct buf *pem, const char *path, char *reason)
 		     : 0;
 }
 
-int snapshot_build(const struct sandbox_options *options, const struct netns *netns, unsigned tier, char *reason)
+int snapshot_build(const struct sandbox_options *options, const struct netns *netns, unsigned tier,
+		   struct str self_test, char *reason)
 {
 	struct snapshot s = {
 		.policy_file = str_of(options->policy_file),
 		.policy_text = options->policy_text,
 		.sandbox = str_of(options->name),
+		.self_test = self_test,
 		.netns_cookie = netns->cookie,
 		.listen_port = { netns->ports[NETNS_TCP4], netns->ports[NETNS_TCP6] },
 		.tier = tier,

@@ -13,8 +13,9 @@ struct stage {
 };
 
 static const struct stage stages[] = {
-	{ "identity", stage_identity }, { "decide", stage_decide }, { "credential", stage_credential },
-	{ "upstream", stage_upstream }, { "send", stage_send },	    { "relay", exchange_relay },
+	{ "self-test", stage_self_test },   { "identity", stage_identity }, { "decide", stage_decide },
+	{ "credential", stage_credential }, { "upstream", stage_upstream }, { "send", stage_send },
+	{ "relay", exchange_relay },
 };
 
 uint64_t exchange_now_us(void)

@@ -54,9 +54,15 @@ static void say(const struct role *r, uint32_t type, int signal)
 {
 	struct init_signal m = { .header = { type, sizeof(m) }, .signal = signal };
 
-	if (type == INIT_GO)
+	if (type == INIT_GO || type == INIT_RUN)
 		m.header.size = sizeof(m.header);
 	assert_int_equal(msg_send(r->channel, &m, m.header.size, NULL, 0), 0);
+}
+
+static void let_go(const struct role *r)
+{
+	say(r, INIT_GO, 0);
+	say(r, INIT_RUN, 0);
 }
 
 /* The next message's type; its number in *ret. 0 when nothing comes within the time. */
@@ -103,7 +109,7 @@ static void test_status(void **state)
 	needs_root();
 	r = start("exit 7");
 	assert_int_equal(hear(&r, &n, 100), 0); /* nothing before GO */
-	say(&r, INIT_GO, 0);
+	let_go(&r);
 	assert_int_equal(hear(&r, &n, 5000), INIT_STARTED);
 	assert_int_equal(hear(&r, &n, 5000), INIT_EXITED);
 	assert_true(WIFEXITED(n) && WEXITSTATUS(n) == 7);
@@ -122,7 +128,7 @@ static void test_confined(void **state)
 		  "grep -q 'NoNewPrivs:.1' /proc/self/status && grep -q 'Seccomp:.2' /proc/self/status && "
 		  "! cat /proc/1/environ 2>/dev/null && ! ls /proc/1/fd 2>/dev/null && "
 		  "kill -KILL 1 2>/dev/null; test -d /proc/1 && test -z \"$(ls /proc/self/fd | grep -v '^[0-3]$')\"");
-	say(&r, INIT_GO, 0);
+	let_go(&r);
 	assert_int_equal(hear(&r, &n, 5000), INIT_STARTED);
 	assert_int_equal(hear(&r, &n, 5000), INIT_EXITED);
 	assert_int_equal(WEXITSTATUS(n), 0);
@@ -137,7 +143,7 @@ static void test_signals_and_stops(void **state)
 	(void)state;
 	needs_root();
 	r = start("trap 'exit 42' USR1; kill -STOP $$; while :; do sleep 0.05; done");
-	say(&r, INIT_GO, 0);
+	let_go(&r);
 	assert_int_equal(hear(&r, &n, 5000), INIT_STARTED);
 	assert_int_equal(hear(&r, &n, 5000), INIT_STOPPED);
 	assert_int_equal(n, SIGSTOP);
@@ -156,7 +162,7 @@ static void test_killed(void **state)
 	(void)state;
 	needs_root();
 	r = start("kill -KILL $$");
-	say(&r, INIT_GO, 0);
+	let_go(&r);
 	assert_int_equal(hear(&r, &n, 5000), INIT_STARTED);
 	assert_int_equal(hear(&r, &n, 5000), INIT_EXITED);
 	assert_true(WIFSIGNALED(n) && WTERMSIG(n) == SIGKILL);
@@ -186,7 +192,7 @@ static void test_supervisor_gone(void **state)
 	dup2(saved, 1);
 	close(saved);
 	close(fds[1]);
-	say(&r, INIT_GO, 0);
+	let_go(&r);
 	assert_int_equal(hear(&r, &n, 5000), INIT_STARTED);
 	assert_int_equal(end(&r), 125);
 	wait_for_end_of_pipe(fds[0]);
@@ -200,6 +206,26 @@ static void test_gone_before_go(void **state)
 	(void)state;
 	needs_root();
 	r = start("touch /tmp/bridle-test-must-not-be");
+	assert_int_equal(end(&r), 125);
+	assert_true(access("/tmp/bridle-test-must-not-be", F_OK) < 0);
+}
+
+/* GO alone starts nothing, and a self-test that fails (no programs are attached here) ends init. */
+static void test_nothing_runs_before_the_self_test(void **state)
+{
+	const struct init_test test = { .header = { INIT_TEST, sizeof(test) },
+					.nonce = "0123456789abcdef0123456789abcdef" };
+	struct role r;
+	int n;
+
+	(void)state;
+	needs_root();
+	r = start("touch /tmp/bridle-test-must-not-be");
+	say(&r, INIT_GO, 0);
+	assert_int_equal(hear(&r, &n, 300), 0);
+	assert_int_equal(msg_send(r.channel, &test, sizeof(test), NULL, 0), 0);
+	assert_int_equal(hear(&r, &n, 15000), INIT_FAILED);
+	assert_int_equal(n, 125);
 	assert_int_equal(end(&r), 125);
 	assert_true(access("/tmp/bridle-test-must-not-be", F_OK) < 0);
 }
@@ -224,7 +250,7 @@ static void test_not_found(void **state)
 	close(fd);
 	close(fds[1]);
 	r.channel = fds[0];
-	say(&r, INIT_GO, 0);
+	let_go(&r);
 	assert_int_equal(hear(&r, &n, 5000), INIT_FAILED);
 	assert_int_equal(n, 127);
 	assert_int_equal(end(&r), 127);
@@ -239,6 +265,7 @@ int main(void)
 		cmocka_unit_test(test_killed),
 		cmocka_unit_test(test_supervisor_gone),
 		cmocka_unit_test(test_gone_before_go),
+		cmocka_unit_test(test_nothing_runs_before_the_self_test),
 		cmocka_unit_test(test_not_found),
 	};
 

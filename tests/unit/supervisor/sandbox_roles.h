@@ -21,6 +21,7 @@
 #include "base/init_spec.h"
 #include "base/keeper_msg.h"
 #include "base/loop.h"
+#include "base/self_test.h"
 #include "base/snapshot.h"
 #include "base/util.h"
 #include "base/zygote_msg.h"
@@ -176,6 +177,40 @@ static inline int connect_until_refused(void)
 	return 99;
 }
 
+/* What init's probe does first: a datagram that the programs must refuse. The number of refusals. */
+static inline uint32_t try_datagram(void)
+{
+	struct sockaddr_in a = { .sin_family = AF_INET, .sin_port = htons(SELF_TEST_UDP_PORT) };
+	int fd = socket(AF_INET, SOCK_DGRAM, 0), r;
+
+	(void)inet_pton(AF_INET, SELF_TEST_ADDRESS4, &a.sin_addr);
+	r = connect(fd, (struct sockaddr *)&a, sizeof(a));
+	(void)close(fd);
+	return r < 0;
+}
+
+/* The self-test as it should go, or told without having been made, or with a refusal too many. */
+static inline bool init_test_role(void)
+{
+	struct init_tested tested = { .header = { INIT_TESTED, sizeof(tested) }, .refusals = 1 };
+	struct init_test test;
+	struct msg_header run;
+	size_t n_fds = 0;
+
+	if (msg_recv(SPAWN_CHANNEL_FD, &test, sizeof(test), NULL, &n_fds) != (long)sizeof(test) ||
+	    test.header.type != INIT_TEST || strlen(test.nonce) != SELF_TEST_NONCE_SIZE - 1)
+		return false;
+	if (!mode_is("test-untried"))
+		tested.refusals = try_datagram();
+	if (mode_is("test-other"))
+		(void)close(socket(AF_INET, SOCK_STREAM, IPPROTO_MPTCP)); /* a refusal that is not the self-test's */
+	if (mode_is("test-none"))
+		tested.refusals = 0;
+	(void)msg_send(SPAWN_CHANNEL_FD, &tested, sizeof(tested), NULL, 0);
+	n_fds = 0;
+	return msg_recv(SPAWN_CHANNEL_FD, &run, sizeof(run), NULL, &n_fds) == (long)sizeof(run) && run.type == INIT_RUN;
+}
+
 static inline int init_role(void)
 {
 	const struct msg_header started = { INIT_STARTED, sizeof(started) };
@@ -194,6 +229,8 @@ static inline int init_role(void)
 		return 1;
 	if (mode_is("init-silent"))
 		return 0;
+	if (!init_test_role())
+		return 1;
 	if (mode_is("init-fails"))
 		(void)msg_send(SPAWN_CHANNEL_FD, &failed, sizeof(failed), NULL, 0);
 	else if (mode_is("init-malformed"))

@@ -165,6 +165,9 @@ static void test_ends(void **state)
 		{ "init-silent", 0, 125, "without telling why" },
 		{ "init-malformed", 0, 125, "malformed message" },
 		{ "connects", 1, 0, "" },
+		{ "test-untried", 0, 125, "the kernel programs reported 0 of them and 0 others" },
+		{ "test-other", 0, 125, "the kernel programs reported 1 of them and 1 others" },
+		{ "test-none", 0, 125, "0 attempts were refused" },
 	};
 	char reason[SANDBOX_REASON_MAX] = "";
 

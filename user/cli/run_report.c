@@ -26,12 +26,12 @@
 
 static void on_removed(void *arg, const struct leftover *leftover)
 {
+	char process[32] = "";
+
 	(void)arg;
 	if (leftover->pid)
-		log_notice("removed what is left of sandbox %s, whose supervisor (process %d) was killed",
-			   leftover->name, leftover->pid);
-	else
-		log_notice("removed what is left of sandbox %s, whose supervisor was killed", leftover->name);
+		(void)snprintf(process, sizeof(process), " (process %d)", leftover->pid);
+	log_notice("removed what is left of sandbox %s, whose supervisor%s was killed", leftover->name, process);
 }
 
 void run_report_leftovers(void)

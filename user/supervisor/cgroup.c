@@ -2,6 +2,7 @@
 /*
  * Finds cgroup v2 wherever it is mounted (hybrid machines have it at /sys/fs/cgroup/unified), makes a sandbox's
  * cgroups there, ends what runs in them and removes them. Refuses to share a cgroup with anybody: NAME must be new.
+ * The maker keeps a lock on it, because a container that shares the hierarchy does not share /run/bridle.
  */
 #include "supervisor/cgroup.h"
 
@@ -22,7 +23,7 @@
 
 void cgroup_init(struct cgroup *c)
 {
-	*c = (struct cgroup){ .sandbox_fd = -1, .worker_fd = -1 };
+	*c = (struct cgroup){ .sandbox_fd = -1, .worker_fd = -1, .lock_fd = -1 };
 }
 
 /* The next word of *line, which is shortened. */
@@ -144,6 +145,37 @@ static int open_one(const char *dir, const char *name, int *ret, char *reason)
 	return 0;
 }
 
+/* Every cgroup has this file, and root alone may open it: nobody else can hold up who makes or removes. */
+static int open_lock(const char *path)
+{
+	char file[PATHS_MAX_BYTES + 32];
+	int fd;
+
+	if (paths_join(file, sizeof(file), path, "cgroup.kill") < 0)
+		return -ENAMETOOLONG;
+	fd = open(file, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
+	return fd < 0 ? -errno : fd;
+}
+
+static int hold(struct cgroup *c, char *reason)
+{
+	const struct flock whole = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+
+	c->lock_fd = open_lock(c->path);
+	if (c->lock_fd >= 0 && fcntl(c->lock_fd, F_OFD_SETLK, &whole) == 0)
+		return 0;
+	return reason_set(reason, c->lock_fd < 0 ? c->lock_fd : -errno, "cannot lock the cgroup %s: %s; try again",
+			  c->path, strerror(c->lock_fd < 0 ? -c->lock_fd : errno));
+}
+
+bool cgroup_is_held(const char *path)
+{
+	struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+	auto_fd int fd = open_lock(path);
+
+	return fd >= 0 && fcntl(fd, F_OFD_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;
+}
+
 int cgroup_make(const char *name, struct cgroup *ret, char *reason)
 {
 	struct cgroup c;
@@ -165,7 +197,9 @@ int cgroup_make(const char *name, struct cgroup *ret, char *reason)
 	r = make_one(c.path, reason);
 	if (r < 0)
 		return r;
-	r = open_one(c.path, "sandbox", &c.sandbox_fd, reason);
+	r = hold(&c, reason);
+	if (r == 0)
+		r = open_one(c.path, "sandbox", &c.sandbox_fd, reason);
 	if (r == 0)
 		r = open_one(c.path, "worker", &c.worker_fd, reason);
 	if (r == 0 && fstat(c.sandbox_fd, &st) < 0)
@@ -272,4 +306,5 @@ void cgroup_done(struct cgroup *c)
 {
 	c->sandbox_fd = fd_close(c->sandbox_fd);
 	c->worker_fd = fd_close(c->worker_fd);
+	c->lock_fd = fd_close(c->lock_fd);
 }

@@ -6,6 +6,7 @@
 #ifndef BRIDLE_SUPERVISOR_CGROUP_H
 #define BRIDLE_SUPERVISOR_CGROUP_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/str.h"
@@ -15,6 +16,7 @@ struct cgroup {
 	char path[PATHS_MAX_BYTES]; /* of NAME; empty: not made */
 	int sandbox_fd;		    /* owned; directories, or -1 */
 	int worker_fd;
+	int lock_fd;	     /* owned; the lock is gone when the last process that holds it is */
 	uint64_t sandbox_id; /* inode: what the kernel calls the cgroup's id */
 };
 
@@ -32,6 +34,9 @@ int cgroup_path(const char *name, char *out, size_t size, char *reason);
 
 /* Makes the three; -EEXIST when NAME is there. All or nothing. 0 or -errno and reason. */
 int cgroup_make(const char *name, struct cgroup *ret, char *reason);
+
+/* Whether the one who made the cgroup of NAME at this path lives, in whichever container. */
+bool cgroup_is_held(const char *path);
 
 /* SIGKILL for everything below the directory, and waits until it is empty. 0, -ETIMEDOUT or -errno. */
 int cgroup_kill(const char *path);

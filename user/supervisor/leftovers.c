@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Finds runs in three places (state, pins, cgroups) and tells the living from the dead by the lock alone. Removes only
- * under the lock: processes first, then the programs that confined them, then the rest.
+ * Finds runs in three places (state, pins, cgroups) and tells the living from the dead by the locks alone: the name's,
+ * and the cgroup's for runs of another container, whose /run/bridle is not ours. Removes only under the name's lock:
+ * processes first, then the programs that confined them, then the rest.
  */
 #include "supervisor/leftovers.h"
 
@@ -112,6 +113,13 @@ static void describe(const char *name, bool running, struct state_facts *facts, 
 	};
 }
 
+static bool lives(const char *name)
+{
+	char cgroup[PATHS_MAX_BYTES];
+
+	return state_is_held(name) || (cgroup_path(name, cgroup, sizeof(cgroup), NULL) == 0 && cgroup_is_held(cgroup));
+}
+
 int leftovers_list(leftovers_fn fn, void *arg, char *reason)
 {
 	struct names l = { 0 };
@@ -121,7 +129,7 @@ int leftovers_list(leftovers_fn fn, void *arg, char *reason)
 		struct state_facts facts = { 0 };
 		struct leftover leftover;
 
-		describe(l.names[i], state_is_held(l.names[i]), &facts, &leftover);
+		describe(l.names[i], lives(l.names[i]), &facts, &leftover);
 		fn(arg, &leftover);
 		state_facts_done(&facts);
 	}
@@ -135,6 +143,11 @@ int leftovers_clear(const char *name, char *reason)
 	char path[PATHS_MAX_BYTES];
 	int r = cgroup_path(name, path, sizeof(path), reason);
 
+	if (r == 0 && cgroup_is_held(path))
+		return reason_set(reason, -EBUSY,
+				  "the name %s is taken by a running sandbox of another container; choose another "
+				  "--name, or end that one",
+				  name);
 	/* processes first, while the programs still refuse */
 	if (r == 0)
 		r = cgroup_remove(path);
@@ -159,20 +172,31 @@ static int collect_one(const char *name, leftovers_fn removed, void *arg, char *
 	struct state_facts facts = { 0 };
 	struct leftover leftover;
 	struct state state;
-	int r = state_take(name, &state, reason);
+	int r;
 
+	if (lives(name))
+		return 0;
+	r = state_take(name, &state, reason);
 	if (r == -EBUSY)
 		return 0;
 	if (r < 0)
 		return r;
 	describe(name, false, &facts, &leftover);
+	if (!leftover.pid && !leftover.pinned && !leftover.cgroup) {
+		/* it ended by itself after it was found; what is there now is what we made to lock it */
+		state_remove(&state);
+		state_facts_done(&facts);
+		return 0;
+	}
 	r = leftovers_clear(name, reason);
-	if (r == 0) {
-		/* nothing at all: it ended by itself between our look at the names and now, or before it made anything */
-		r = leftover.pid || leftover.pinned || leftover.cgroup;
-		if (r && removed)
+	if (r == -EBUSY) {
+		state_release(&state);
+		r = 0;
+	} else if (r == 0) {
+		if (removed)
 			removed(arg, &leftover);
 		state_remove(&state);
+		r = 1;
 	} else {
 		/* it stays listed: the name goes back, the directory stays */
 		state_release(&state);

@@ -50,8 +50,9 @@ static pid_t die_with(const char *name, char *made)
 			_exit(1);
 		sleeper = fork();
 		if (sleeper == 0) {
-			/* its own copy of the lock must not keep the name */
+			/* its own copies of the locks must not keep the name */
 			(void)close(s.lock_fd);
+			(void)close(c.lock_fd);
 			int fd = openat(c.sandbox_fd, "cgroup.procs", O_WRONLY);
 
 			if (fd < 0 || write(fd, "0", 1) != 1)
@@ -159,30 +160,58 @@ static void test_bare_cgroup_is_removed(void **state)
 		skip();
 	(void)snprintf(name, sizeof(name), "unit-bare-%d", getpid());
 	assert_int_equal(cgroup_make(name, &c, reason), 0);
+	cgroup_done(&c); /* its maker is gone */
 	assert_true(leftovers_collect(on_leftover, &f, reason) >= 1);
 	assert_int_equal(f.calls, 1);
 	assert_int_equal(access(c.path, F_OK), -1);
-	cgroup_done(&c);
 }
 
-/* A run that ends while we look leaves a name that only our own look made again: nothing was removed, nothing is told. */
-static void test_a_bare_name_is_no_leftover(void **state)
+/* A container that shares cgroups and bpffs with us has a /run of its own: there is no state, and yet the run lives. */
+static void test_run_of_another_container_is_left_alone(void **state)
 {
-	char reason[SANDBOX_REASON_MAX] = "", name[64], dir[PATHS_MAX_BYTES];
+	char reason[SANDBOX_REASON_MAX] = "", name[64];
+	struct found f = { .name = name };
+	struct cgroup c;
+
+	(void)state;
+	if (geteuid() != 0)
+		skip();
+	(void)snprintf(name, sizeof(name), "unit-other-%d", getpid());
+	assert_int_equal(cgroup_make(name, &c, reason), 0);
+	assert_true(cgroup_is_held(c.path));
+	assert_int_equal(leftovers_list(on_leftover, &f, reason), 0);
+	assert_int_equal(f.calls, 1);
+	assert_true(f.seen.running);
+	f.calls = 0;
+	assert_true(leftovers_collect(on_leftover, &f, reason) >= 0);
+	assert_int_equal(f.calls, 0);
+	assert_int_equal(access(c.path, F_OK), 0);
+	/* nor does a run that takes the same name remove it */
+	assert_int_equal(leftovers_clear(name, reason), -EBUSY);
+	assert_non_null(strstr(reason, "another container"));
+	assert_non_null(strstr(reason, "--name"));
+	assert_int_equal(access(c.path, F_OK), 0);
+	cgroup_done(&c);
+	assert_false(cgroup_is_held(c.path));
+	assert_int_equal(cgroup_remove(c.path), 0);
+}
+
+/* Found while it ran and ended by itself before it was looked at: nobody was killed, so nobody is told. */
+static void test_run_that_ended_meanwhile_is_not_told(void **state)
+{
+	char reason[SANDBOX_REASON_MAX] = "", name[64];
 	struct found f = { .name = name };
 	struct state s;
 
 	(void)state;
 	if (geteuid() != 0)
 		skip();
-	(void)snprintf(name, sizeof(name), "unit-name-%d", getpid());
+	(void)snprintf(name, sizeof(name), "unit-ended-%d", getpid());
 	assert_int_equal(state_take(name, &s, reason), 0);
-	(void)snprintf(dir, sizeof(dir), "%s", s.dir);
 	state_release(&s);
-	assert_int_equal(access(dir, F_OK), 0);
 	assert_true(leftovers_collect(on_leftover, &f, reason) >= 0);
 	assert_int_equal(f.calls, 0);
-	assert_int_equal(access(dir, F_OK), -1);
+	assert_int_equal(access(s.dir, F_OK), -1);
 }
 
 int main(void)
@@ -191,7 +220,8 @@ int main(void)
 		cmocka_unit_test(test_dead_run_is_removed),
 		cmocka_unit_test(test_living_run_is_left_alone),
 		cmocka_unit_test(test_bare_cgroup_is_removed),
-		cmocka_unit_test(test_a_bare_name_is_no_leftover),
+		cmocka_unit_test(test_run_of_another_container_is_left_alone),
+		cmocka_unit_test(test_run_that_ended_meanwhile_is_not_told),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -149,18 +149,19 @@ def test_nothing_is_left_behind(stage):
     assert not os.path.exists("/run/bridle/run/tidy")
 
 
-def test_killed_supervisor_leaves_a_closed_sandbox_that_gc_removes(stage):
-    argv = [st.BRIDLE, "run", "--user", st.USER, "--name", "victim", "--policy", stage.policy(), "--audit",
+@pytest.mark.parametrize("name,pins", [("victim", "victim"), ("victim.v1", "victim+v1")])
+def test_killed_supervisor_leaves_a_closed_sandbox_that_gc_removes(stage, name, pins):
+    argv = [st.BRIDLE, "run", "--user", st.USER, "--name", name, "--policy", stage.policy(), "--audit",
             stage.dir + "/audit.jsonl", "--", "sh", "-c", "echo $$; sleep 60"]
     with subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as run:
         run.stdout.readline()
         run.kill()
     time.sleep(0.5)
-    assert os.path.isdir("/sys/fs/bpf/bridle/v1/run/victim")
+    assert os.path.isdir("/sys/fs/bpf/bridle/v1/run/" + pins)
     listed = subprocess.run([st.BRIDLE, "list"], capture_output=True, text=True, check=False)
-    assert "victim" in listed.stdout
+    assert [x.split()[:2] for x in listed.stdout.splitlines() if x.startswith(name + " ")] == [[name, "leftover"]]
     assert subprocess.run([st.BRIDLE, "gc"], check=False).returncode == 0
-    assert not os.path.isdir("/sys/fs/bpf/bridle/v1/run/victim")
+    assert not os.path.isdir("/sys/fs/bpf/bridle/v1/run/" + pins)
 
 
 def test_javas_roots_hold_the_sandboxes_ca(stage):

@@ -232,7 +232,8 @@ int kernel_attach(struct kernel *k, int cgroup_fd, const char *pin_dir, char *re
 
 	if (r < 0) {
 		reason_set(reason, "cannot make %s: %s%s", pin_dir, strerror(-r),
-			   r == -EEXIST ? ": another run has this name, or one that was killed left it behind" : "");
+			   r == -EEXIST ? "; another run has this name: choose another --name, or run `bridle gc`"
+					: "");
 		return r;
 	}
 	r = abi_write(k);

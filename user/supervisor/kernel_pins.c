@@ -36,6 +36,21 @@ static int path_write(char path[PINS_PATH_MAX], const char *pin_dir, const char 
 	return 0;
 }
 
+bool pins_exist(const char *pin_dir)
+{
+	char path[PINS_PATH_MAX];
+
+	return path_write(path, pin_dir, "") == 0 && access(path, F_OK) == 0;
+}
+
+void pins_restore_name(char *name)
+{
+	for (char *p = name; *p; p++) {
+		if (*p == '+')
+			*p = '.';
+	}
+}
+
 int pins_path(char path[PINS_PATH_MAX], const char *pin_dir, const char *kind, const char *name)
 {
 	char rest[PINS_PATH_MAX];

@@ -3,7 +3,15 @@
 #ifndef BRIDLE_SUPERVISOR_KERNEL_PINS_H
 #define BRIDLE_SUPERVISOR_KERNEL_PINS_H
 
+#include <stdbool.h>
+
 #define PINS_PATH_MAX 256
+
+/* Whether pin_dir exists. It is not always where its name says: bpffs knows no dots, and a name may have them. */
+bool pins_exist(const char *pin_dir);
+
+/* The sandbox's name, in place, from that of a directory that pins_make() made. */
+void pins_restore_name(char *name);
 
 /* Writes PIN_DIR/kind/name; -ENAMETOOLONG. */
 int pins_path(char path[PINS_PATH_MAX], const char *pin_dir, const char *kind, const char *name);

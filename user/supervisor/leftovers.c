@@ -17,6 +17,7 @@
 #include "base/util.h"
 #include "supervisor/cgroup.h"
 #include "supervisor/kernel.h"
+#include "supervisor/kernel_pins.h"
 #include "supervisor/paths.h"
 #include "supervisor/sandbox.h"
 #include "supervisor/state.h"
@@ -28,10 +29,13 @@ struct names {
 	size_t n;
 };
 
-static int names_add(struct names *l, const char *name)
+static int names_add(struct names *l, const char *entry)
 {
+	char name[SANDBOX_NAME_MAX + 2]; /* one more than is valid: cut, it must not become another's name */
 	void *more;
 
+	(void)snprintf(name, sizeof(name), "%.*s", SANDBOX_NAME_MAX + 1, entry);
+	pins_restore_name(name);
 	if (!sandbox_name_is_valid(str_of(name)))
 		return 0; /* not one of ours */
 	for (size_t i = 0; i < l->n; i++)
@@ -89,11 +93,11 @@ static int find_names(struct names *l, char *reason)
 	return 0;
 }
 
-static bool is_there(const char *dir, const char *name)
+static bool is_pinned(const char *name)
 {
 	char path[PATHS_MAX_BYTES];
 
-	return paths_join(path, sizeof(path), dir, name) == 0 && access(path, F_OK) == 0;
+	return paths_join(path, sizeof(path), PATHS_PINS, name) == 0 && pins_exist(path);
 }
 
 static void describe(const char *name, bool running, struct state_facts *facts, struct leftover *ret)
@@ -108,7 +112,7 @@ static void describe(const char *name, bool running, struct state_facts *facts, 
 		.started = facts->started,
 		.policy = facts->policy,
 		.running = running,
-		.pinned = is_there(PATHS_PINS, name),
+		.pinned = is_pinned(name),
 		.cgroup = cgroup_path(name, cgroup, sizeof(cgroup), NULL) == 0 && access(cgroup, F_OK) == 0,
 	};
 }
@@ -155,7 +159,7 @@ int leftovers_clear(const char *name, char *reason)
 		return reason_set(reason, r, "cannot remove the cgroup of the dead run %s: %s; look at %s", name,
 				  strerror(-r), path);
 	(void)snprintf(path, sizeof(path), PATHS_PINS "/%s", name);
-	r = access(path, F_OK) < 0 ? 0 : kernel_remove_pins(path);
+	r = pins_exist(path) ? kernel_remove_pins(path) : 0;
 	if (r < 0)
 		return reason_set(reason, r, "cannot remove the kernel programs of the dead run %s: %s; look at %s",
 				  name, strerror(-r), path);

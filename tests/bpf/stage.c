@@ -190,8 +190,7 @@ static void cgroup_make(void)
 	assert_true(stage.cgroup_fd >= 0);
 	assert_int_equal(fstat(stage.cgroup_fd, &st), 0);
 	stage.cgroup_id = st.st_ino;
-	/* a name that no sandbox can have, or the next bridle command would take our pins for a dead run's and remove them */
-	(void)snprintf(stage.pin_dir, sizeof(stage.pin_dir), "/sys/fs/bpf/bridle/v1/run/Test-%d", getpid());
+	(void)snprintf(stage.pin_dir, sizeof(stage.pin_dir), "/sys/fs/bpf/bridle/v1/test-%d", getpid());
 }
 
 void stage_attach(void)

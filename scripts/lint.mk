@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 # Gates that read the sources only. `make lint` runs them all and ends with a result line.
 
-LINT_C     := $(shell git ls-files 'policy/*.c' 'user/*.c' 'tests/unit/*.c' 'tests/lib/*.c' 'tests/bpf/*.c' 'tests/fuzz/*.c')
-LINT_H     := $(shell git ls-files 'policy/*.h' 'user/*.h' 'bpf/*.h' 'tests/*.h')
-LINT_BPF   := $(shell git ls-files 'bpf/*.bpf.c')
-LINT_SH    := $(shell git ls-files 'scripts/*' '.ci/*' | xargs grep -lE '^\#!/bin/sh' 2>/dev/null)
+LINT_C     := $(sort $(shell find policy user tests/unit tests/lib tests/bpf tests/fuzz -name '*.c'))
+LINT_H     := $(sort $(shell find policy user bpf tests -name '*.h'))
+LINT_BPF   := $(sort $(wildcard bpf/*.bpf.c))
+LINT_SH    := $(shell find scripts .ci -type f | sort | xargs grep -lE '^\#!/bin/sh' 2>/dev/null)
 LINT_GATES := lint-layers lint-bpf lint-format lint-headers lint-shell lint-cppcheck lint-tidy
 
 .PHONY: lint $(LINT_GATES)

@@ -86,6 +86,9 @@ def write(stage, name, text, mode=0o644):
 def test_policies_that_are_none(stage):
     refused(run(stage, policy="/no/such/policy.json"), "/no/such/policy.json", "No such file")
     refused(run(stage, policy=stage.dir), stage.dir, "is a directory")
+    unreadable = subprocess.run(["setpriv", "--reuid", "1", "--regid", "1", "--clear-groups", st.BRIDLE, "policy", "check",
+                                 write(stage, "mine.json", "{}", 0o600)], capture_output=True, text=True, check=False)
+    refused(unreadable, "mine.json", "Permission denied", "who may read it", status=2)
     refused(run(stage, policy=write(stage, "empty.json", "")), "empty.json:1:1", "expected a value")
     refused(run(stage, policy=write(stage, "large.json", " " * (2 << 20))), "large.json", "larger than")
 
@@ -116,6 +119,21 @@ def test_the_daemons_name_is_the_same_program():
     assert os.path.samefile(daemon, st.BRIDLE)
     result = subprocess.run([daemon], capture_output=True, text=True, check=False)
     assert result.returncode == 2 and "bridle run" in result.stderr
+
+
+@pytest.mark.parametrize("words,said", [
+    ([], "see bridle --help"), (["frobnicate"], "there is no command frobnicate"),
+    (["policy"], "bridle policy alone is no command; did you mean bridle policy check?"),
+    (["policy", "--help"], "did you mean bridle policy check?"), (["policy", "chek", "x"], "did you mean bridle policy check?"),
+    (["policy", "check"], "something is missing; usage: bridle policy check FILE"),
+    (["list", "x"], "one word too many: x; usage: bridle list [options]"),
+    (["gc", "x"], "one word too many: x; usage: bridle gc"),
+    (["why", "GET"], "something is missing; usage: bridle why [options] METHOD URL")])
+def test_command_lines_that_are_none(words, said):
+    result = subprocess.run([st.BRIDLE, *words], capture_output=True, text=True, check=False)
+    assert (result.returncode, result.stdout) == (2, "")
+    assert result.stderr.startswith("bridle: error: ") and result.stderr.count("\n") == 1
+    assert said in result.stderr and not result.stderr.endswith(" \n")
 
 
 def test_audit_where_the_user_can_write(stage):

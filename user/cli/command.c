@@ -153,14 +153,27 @@ static int take_option(char **words, struct arguments *args, char *reason)
 	return o->argument && !equals ? 2 : 1;
 }
 
+/* "bridle why [options] METHOD URL": only what the command has. */
+static const char *usage_of(const struct command *c, char *out, size_t size)
+{
+	(void)snprintf(out, size, "bridle %s%s%s%s", c->name, c->options[0].name ? " [options]" : "",
+		       *c->rest ? " " : "", c->rest);
+	return out;
+}
+
 static int check_rest(const struct arguments *args, char *reason)
 {
 	const struct command *c = args->command;
+	char usage[128];
 
 	if (args->help || (args->n_rest >= c->rest_min && (c->rest_max < 0 || args->n_rest <= c->rest_max)))
 		return 0;
-	(void)snprintf(reason, COMMAND_REASON_MAX, "%s: usage: bridle %s [options] %s",
-		       args->n_rest < c->rest_min ? "something is missing" : "too many words", c->name, c->rest);
+	(void)usage_of(c, usage, sizeof(usage));
+	if (args->n_rest < c->rest_min)
+		(void)snprintf(reason, COMMAND_REASON_MAX, "something is missing; usage: %s", usage);
+	else
+		(void)snprintf(reason, COMMAND_REASON_MAX, "one word too many: %.64s; usage: %s",
+			       args->rest[c->rest_max], usage);
 	return -1;
 }
 
@@ -207,8 +220,12 @@ void usage_print(void)
 
 void usage_print_command(const struct command *command)
 {
-	(void)printf("bridle %s: %s\n\nusage: bridle %s [options] %s\n\n", command->name, command->doc, command->name,
-		     command->rest);
+	char usage[128];
+
+	(void)printf("bridle %s: %s\n\nusage: %s\n", command->name, command->doc,
+		     usage_of(command, usage, sizeof(usage)));
+	if (command->options[0].name)
+		(void)printf("\n");
 	for (const struct command_option *o = command->options; o->name; o++) {
 		char left[64];
 
@@ -218,13 +235,30 @@ void usage_print_command(const struct command *command)
 	}
 }
 
+/* The first command whose name has this word and more: "policy check" for "policy". */
+static const struct command *find_longer(const char *word)
+{
+	const size_t n = strlen(word);
+
+	for (size_t i = 0; commands[i]; i++)
+		if (strncmp(commands[i]->name, word, n) == 0 && commands[i]->name[n] == ' ')
+			return commands[i];
+	return NULL;
+}
+
 void usage_unknown_command(const char *word)
 {
+	const struct command *longer = find_longer(word);
 	const char *names[16];
 	const char *near;
 	char shown[64];
 	size_t n = 0;
 
+	if (longer) {
+		log_error("bridle %s alone is no command; did you mean bridle %s? See bridle %s --help", word,
+			  longer->name, longer->name);
+		return;
+	}
 	for (size_t i = 0; commands[i] && n + 1 < ARRAY_SIZE(names); i++)
 		names[n++] = commands[i]->name;
 	names[n] = "";

@@ -60,7 +60,8 @@ int policy_file_load(const char *path, struct policy_file *ret)
 	int r;
 
 	if (fd < 0 || fstat(fd, &st) < 0) {
-		log_error("cannot open the policy %s: %s; check the path", path, strerror(errno));
+		log_error("cannot open the policy %s: %s; %s", path, strerror(errno),
+			  errno == EACCES ? "be a user who may read it" : "check the path");
 		return -2;
 	}
 	if (S_ISDIR(st.st_mode)) {

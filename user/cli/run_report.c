@@ -110,9 +110,8 @@ static void save(int fd, const char *path, const struct learned *l)
 	if (r < 0)
 		log_error("--learn %s: %s; the policy was not written whole", path, strerror(-r));
 	else
-		log_notice(
-			"%u request%s tried; the smallest policy that allows them is in %s: read it before you use it",
-			l->requests, l->requests == 1 ? " was" : "s were", path);
+		log_notice("%u request%s tried; the smallest policy that allows %s is in %s: read it before you use it",
+			   l->requests, l->requests == 1 ? " was" : "s were", l->requests == 1 ? "it" : "them", path);
 }
 
 void run_report_learned(int audit_fd, uint64_t offset, const struct cli_user *user, int learn_fd, const char *path)
@@ -136,8 +135,8 @@ void run_report_learned(int audit_fd, uint64_t offset, const struct cli_user *us
 		save(learn_fd, path, &l);
 	} else {
 		log_notice(
-			"%u request%s tried; this is the smallest policy that allows them (read it before you use it):",
-			l.requests, l.requests == 1 ? " was" : "s were");
+			"%u request%s tried; this is the smallest policy that allows %s (read it before you use it):",
+			l.requests, l.requests == 1 ? " was" : "s were", l.requests == 1 ? "it" : "them");
 		show(buf_str(&l.text));
 	}
 	learned_done(&l);

@@ -80,6 +80,7 @@ static int fill(const struct passwd *p, struct cli_user *ret, char *reason)
 int cli_user_choose(const char *wanted, struct cli_user *ret, char *reason)
 {
 	const char *sudo = getenv("SUDO_UID");
+	const char *origin = "";
 	const struct passwd *p;
 	char shown[128];
 
@@ -89,8 +90,10 @@ int cli_user_choose(const char *wanted, struct cli_user *ret, char *reason)
 			       "sudo bridle run …");
 		return -1;
 	}
-	if (!wanted && sudo && strcmp(sudo, "0") != 0)
+	if (!wanted && sudo && strcmp(sudo, "0") != 0) {
 		wanted = sudo;
+		origin = " (SUDO_UID)";
+	}
 	if (!wanted) {
 		(void)snprintf(reason, USER_REASON_MAX,
 			       "the command never runs as root: name its user with --user NAME, or start bridle with "
@@ -102,13 +105,14 @@ int cli_user_choose(const char *wanted, struct cli_user *ret, char *reason)
 	p = look_up(wanted);
 	if (!p) {
 		(void)snprintf(reason, USER_REASON_MAX,
-			       "there is no user %s on this machine: give --user a name of /etc/passwd", shown);
+			       "there is no user \"%s\"%s on this machine: give --user a name of /etc/passwd", shown,
+			       origin);
 		return -1;
 	}
 	if (p->pw_uid == 0 || is_root_group(p->pw_gid)) {
 		(void)snprintf(reason, USER_REASON_MAX,
-			       "user %s is root, or its own group is as good as root: give --user an ordinary user",
-			       shown);
+			       "user %s%s is root, or its own group is as good as root: give --user an ordinary user",
+			       shown, origin);
 		return -1;
 	}
 	return fill(p, ret, reason);

@@ -47,6 +47,11 @@ static void test_choice(void **state)
 	assert_int_equal(cli_user_choose("bin", &u, reason), 0);
 	assert_int_equal(u.uid, 2);
 	cli_user_done(&u);
+	assert_int_equal(cli_user_choose("", &u, reason), -1);
+	assert_non_null(strstr(reason, "no user \"\" on"));
+	(void)setenv("SUDO_UID", "4000000000", 1);
+	assert_int_equal(cli_user_choose(NULL, &u, reason), -1);
+	assert_non_null(strstr(reason, "\"4000000000\" (SUDO_UID)"));
 	(void)setenv("SUDO_UID", "0", 1);
 	assert_int_equal(cli_user_choose(NULL, &u, reason), -1);
 	(void)unsetenv("SUDO_UID");

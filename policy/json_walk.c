@@ -153,6 +153,21 @@ static size_t walk_digits(struct walk *w)
 	return n;
 }
 
+/* No value begins like this; what editors and habit put there is named. */
+static int fail_value(struct walk *w)
+{
+	const struct str rest = str_from(w->text, w->at);
+
+	if (rest.n == 0)
+		return fail(w, w->depth ? "expected a value, and the text ends here"
+					: "expected a value, and there is none; the smallest policy is {}");
+	if (str_starts(rest, STR("\xef\xbb\xbf")))
+		return fail(w, "the text begins with a byte order mark; save it as UTF-8 without one");
+	if (rest.p[0] == '/' || rest.p[0] == '#')
+		return fail(w, "expected a value: JSON has no comments");
+	return fail(w, rest.p[0] == '\'' ? "expected a value: strings stand in double quotes" : "expected a value");
+}
+
 static int walk_number(struct walk *w)
 {
 	if (peek(w) == '-')
@@ -160,7 +175,7 @@ static int walk_number(struct walk *w)
 	if (peek(w) == '0')
 		w->at++;
 	else if (walk_digits(w) == 0)
-		return fail(w, "expected a value");
+		return fail_value(w);
 	if (peek(w) == '.') {
 		w->at++;
 		if (walk_digits(w) == 0)

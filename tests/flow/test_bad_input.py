@@ -89,7 +89,7 @@ def test_policies_that_are_none(stage):
     unreadable = subprocess.run(["setpriv", "--reuid", "1", "--regid", "1", "--clear-groups", st.BRIDLE, "policy", "check",
                                  write(stage, "mine.json", "{}", 0o600)], capture_output=True, text=True, check=False)
     refused(unreadable, "mine.json", "Permission denied", "who may read it", status=2)
-    refused(run(stage, policy=write(stage, "empty.json", "")), "empty.json:1:1", "expected a value")
+    refused(run(stage, policy=write(stage, "empty.json", "")), "empty.json:1:1", "expected a value", "smallest policy")
     refused(run(stage, policy=write(stage, "large.json", " " * (2 << 20))), "large.json", "larger than")
 
 

@@ -8,7 +8,8 @@
 
 #include "policy/reader.h"
 
-static const char *const uri_schemes[] = { "file", "env", "exec", "vault", "k8s-secret", "op", "bw", "keyring", NULL };
+static const char *const uri_schemes[] = { "file://", "env://", "exec://",    "vault://", "k8s-secret://",
+					   "op://",   "bw://",	"keyring://", NULL };
 
 static int note_file(struct reader *r, const char *path)
 {
@@ -53,6 +54,18 @@ int load_file_uri(struct reader *r, struct json_object *value, const char *uri, 
 	return note_file(r, path.p);
 }
 
+/* NULL: none of the table, or nothing behind it. */
+static const char *scheme_of(const char *uri)
+{
+	for (size_t i = 0; uri_schemes[i]; i++) {
+		const size_t n = strlen(uri_schemes[i]);
+
+		if (strncmp(uri, uri_schemes[i], n) == 0 && uri[n])
+			return uri_schemes[i];
+	}
+	return NULL;
+}
+
 int load_secret_uri(struct reader *r, struct json_object *value, const char *uri, const char **ret_path)
 {
 	struct str s = str_of(uri);
@@ -62,12 +75,8 @@ int load_secret_uri(struct reader *r, struct json_object *value, const char *uri
 		return load_file_uri(r, value, uri, ret_path);
 	if (str_starts(s, STR("apple-password://")))
 		return reader_fail(r, value, "apple-password:// is macOS only");
-	for (size_t i = 0; uri_schemes[i]; i++) {
-		size_t n = strlen(uri_schemes[i]);
-
-		if (strncmp(uri, uri_schemes[i], n) == 0 && strncmp(uri + n, "://", 3) == 0 && uri[n + 3])
-			return 0;
-	}
+	if (scheme_of(uri))
+		return 0;
 	/* The text is not shown: it may be the secret itself. */
 	return reader_fail(
 		r, value,
@@ -313,7 +322,7 @@ static int parse_source(struct reader *r, struct json_object *object, struct pol
 	if (e == 0)
 		e = load_secret_uri(r, key, c->uri, &c->file);
 	if (e == 0 && !c->file)
-		c->unavailable = "credential_key";
+		c->unavailable = scheme_of(c->uri); /* the key is right, what it holds comes later */
 	return e;
 }
 

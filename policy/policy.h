@@ -113,7 +113,8 @@ struct policy_decision {
 	const struct policy_rule *rule;		    /* the rule that decided; NULL: none did */
 	const struct policy_credential *credential; /* to inject; NULL: none */
 	bool method_override_ok;		    /* the rule says "method_override": true */
-	const char *detail; /* with feature_unavailable, credential_unavailable: the key; otherwise NULL. Borrowed */
+	const char *
+		detail; /* the key or source that cannot be done yet, or what the sentence leaves open; NULL. Borrowed */
 };
 
 /* The route of an origin: the most specific entry. NULL: none. */
@@ -204,7 +205,7 @@ struct policy_credential {
 	const char *header;	 /* inject_header, default "Authorization" */
 	const char *format;	 /* with one {} for the value: "Bearer {}", "{}" */
 	const char *env_var;	 /* NULL: none */
-	const char *unavailable; /* the key whose machinery comes later ("auth", "inject_mode"); NULL: usable */
+	const char *unavailable; /* the key or source that comes later ("auth", "env://"); NULL: usable */
 	unsigned line;		 /* in the policy file */
 };
 

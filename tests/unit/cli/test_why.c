@@ -34,7 +34,9 @@ static int setup(void **state)
 			  "  {\"method\": \"GET\", \"path\": \"/x/*\"}]}]},\n"
 			  "\"custom_credentials\": {\"late\": {\"upstream\": \"https://b.example.com\",\n"
 			  " \"auth\": {\"type\": \"client_credentials\", \"token_url\": \"https://b.example.com/t\",\n"
-			  "  \"client_id\": \"id\", \"client_secret\": \"file:///vault/s\"}}}}\n") |
+			  "  \"client_id\": \"id\", \"client_secret\": \"file:///vault/s\"}},\n"
+			  " \"source\": {\"upstream\": \"https://d.example.com\", \"credential_key\": "
+			  "\"env://TOKEN\"}}}\n") |
 	       write_file(bad, "{\"network\": {\n  \"allow_domian\": []}}\n");
 }
 
@@ -136,6 +138,7 @@ static void test_check(void **state)
 	assert_int_equal(run(&command_policy_check, (char *[]){ good, NULL }), 0);
 	assert_non_null(strstr(output, "https://a.example.com:443"));
 	assert_non_null(strstr(output, "/x/*"));
+	assert_non_null(strstr(output, "\"source\" uses \"env://\", which this version cannot do yet"));
 	assert_int_equal(run(&command_policy_check, (char *[]){ bad, NULL }), 2);
 	(void)snprintf(place, sizeof(place), "%s:2:3: ", bad);
 	assert_non_null(strstr(output, place));

@@ -259,6 +259,14 @@ static enum why decide(const struct policy *p, const struct policy_request *requ
 	return why;
 }
 
+bool policy_method_has_small_letters(struct str method)
+{
+	for (size_t i = 0; i < method.n; i++)
+		if (method.p[i] >= 'a' && method.p[i] <= 'z')
+			return true;
+	return false;
+}
+
 void policy_decide(const struct policy *p, const struct policy_request *request, struct policy_decision *ret)
 {
 	struct policy_decision d = { .why = WHY_undecided };
@@ -266,5 +274,8 @@ void policy_decide(const struct policy *p, const struct policy_request *request,
 	d.why = decide(p, request, &d);
 	if (d.why != WHY_allowed)
 		d.credential = NULL;
+	/* to whoever reads "get" the rule for GET looks right */
+	if (!d.detail && d.why != WHY_allowed && policy_method_has_small_letters(request->method))
+		d.detail = "methods are case-sensitive, send it in capitals";
 	*ret = d;
 }

@@ -68,6 +68,8 @@ int policy_render_fix(const struct policy *p, const struct policy_request *reque
 	int r;
 
 	(void)p;
+	if (policy_method_has_small_letters(request->method))
+		return 0; /* the loader refuses a rule that names it */
 	switch (decision->why) {
 	case WHY_method_not_allowed:
 	case WHY_path_not_allowed:

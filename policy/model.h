@@ -130,6 +130,9 @@ int routes_reserve(struct policy *p, size_t n);
 /* Indexes p->routes[p->n_routes] and counts it. NULL, or the route that has the same host and port already. */
 const struct policy_route *routes_add(struct policy *p);
 
+/* decide.c: no rule can name such a method, because the loader wants capitals */
+bool policy_method_has_small_letters(struct str method);
+
 /* address.c */
 int address_parse_range(struct str s, struct address_range *ret);
 int address_parse(struct str s, struct address *ret);

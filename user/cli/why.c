@@ -84,6 +84,8 @@ static int put_next(struct buf *out, const struct question *q)
 
 	if (!mark)
 		return put_line(out, "next", next);
+	if (buf_len(&q->fix) == 0)
+		return buf_printf(out, "  %-11s%.*sa rule that allows it\n", "next", (int)(mark - next.p), next.p);
 	r = buf_printf(out, "  %-11s%.*sthis line in %s:\n", "next", (int)(mark - next.p), next.p,
 		       q->decision.route ? "the \"paths\" of this host" : "network.allow_domain");
 	if (r == 0)

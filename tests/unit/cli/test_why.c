@@ -88,6 +88,15 @@ static void test_answers(void **state)
 	assert_non_null(strstr(output, "{\"method\": \"POST\", \"path\": \"/x/1\"}"));
 	assert_int_equal(ASK("GET", "https://c.example.com/"), 1);
 	assert_non_null(strstr(output, "host_not_allowed"));
+	assert_null(strstr(output, "capitals"));
+	/* no rule can name such a method, so none is proposed */
+	assert_int_equal(ASK("get", "https://a.example.com/x/1"), 1);
+	assert_non_null(strstr(output, "method_not_allowed"));
+	assert_non_null(strstr(output, "send it in capitals"));
+	assert_non_null(strstr(output, "a rule that allows it\n"));
+	assert_null(strstr(output, "\"get\""));
+	assert_int_equal(ASK("get", "https://c.example.com/"), 1);
+	assert_null(strstr(output, "\"get\""));
 	assert_int_equal(ASK("GET", "https://a.example.com/x/%2e%2e"), 1);
 	assert_non_null(strstr(output, "path_dot_segment"));
 	/* what the proxy would answer with 502 is no permission */

@@ -32,6 +32,15 @@ def test_problem_and_the_audit_have_one_request_id(stage):
     assert len(record) == 1 and record[0]["code"] == problem["code"] and record[0]["status"] == 403
 
 
+def test_clients_that_show_the_status_line_alone(stage):
+    """Without a body an agent takes a bare "Forbidden" for the server's word."""
+    program = ("import urllib.request, urllib.error\ntry:\n urllib.request.urlopen('" + URL + "/x')\n"
+               "except urllib.error.HTTPError as e:\n print(e)")
+    result = stage.run(stage.policy(base=ALLOW), st.PYTHON, "-c", program)
+    assert result.stdout == "HTTP Error 403: Forbidden (bridle: path_not_allowed)\n", result.stderr
+    assert stage.requests() == []
+
+
 def test_git_shows_the_sentence(stage):
     result = stage.run(stage.policy(base=ALLOW), "git", "-c", "credential.helper=", "ls-remote", URL + "/a/b.git")
     assert result.returncode != 0

@@ -30,7 +30,7 @@ static void check_again(struct http_response *a, bool to_head)
 
 	buf_init(&out, 256 * 1024);
 	http_fields_strip_hop(&a->fields);
-	if (h1_write_response(&out, a->status, &a->fields, &a->body, a->keep_alive, to_head) == 0 &&
+	if (h1_write_response(&out, a->status, STR(""), &a->fields, &a->body, a->keep_alive, to_head) == 0 &&
 	    buf_len(&out) < HTTP_HEAD_MAX && a->fields.n < HTTP_FIELDS_MAX - 3) {
 		copy = fuzz_copy((const uint8_t *)buf_data(&out), buf_len(&out));
 		assert(parse(copy, buf_len(&out), buf_len(&out), to_head, &b, &size) == H1_DONE);

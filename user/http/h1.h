@@ -54,10 +54,11 @@ int h1_write_request(struct buf *out, struct str method, struct str target, stru
 
 /*
  * Writes a response head. keep_alive false adds "Connection: close". For 1xx, 204 and answers to HEAD no framing is invented: pass to_head. With
- * HTTP_BODY_CHUNKED to a 1.0 client, pass HTTP_BODY_EOF and keep_alive false instead.
+ * HTTP_BODY_CHUNKED to a 1.0 client, pass HTTP_BODY_EOF and keep_alive false instead. The phrase is ours or empty for
+ * the registered one, never a peer's.
  */
-int h1_write_response(struct buf *out, unsigned status, const struct http_fields *fields, const struct http_body *body,
-		      bool keep_alive, bool to_head);
+int h1_write_response(struct buf *out, unsigned status, struct str phrase, const struct http_fields *fields,
+		      const struct http_body *body, bool keep_alive, bool to_head);
 
 const char *http_reason_phrase(unsigned status);
 

@@ -105,11 +105,15 @@ int h1_write_request(struct buf *out, struct str method, struct str target, stru
 	return r == 0 ? buf_append(out, STR("\r\n")) : r;
 }
 
-int h1_write_response(struct buf *out, unsigned status, const struct http_fields *fields, const struct http_body *body,
-		      bool keep_alive, bool to_head)
+int h1_write_response(struct buf *out, unsigned status, struct str phrase, const struct http_fields *fields,
+		      const struct http_body *body, bool keep_alive, bool to_head)
 {
-	int r = buf_printf(out, "HTTP/1.1 %u %s\r\n", status, http_reason_phrase(status));
+	int r = buf_printf(out, "HTTP/1.1 %u ", status);
 
+	if (r == 0)
+		r = buf_append(out, phrase.n ? phrase : str_of(http_reason_phrase(status)));
+	if (r == 0)
+		r = buf_append(out, STR("\r\n"));
 	if (r == 0)
 		r = put_fields(out, fields);
 	if (r == 0 && !to_head && status >= 200 && status != 204 && status != 304) {

@@ -9,6 +9,7 @@
 
 #include "base/arena.h"
 #include "base/buf.h"
+#include "http/h1.h"
 #include "http/message.h"
 
 #define REFUSAL_TEXT_MAX ((size_t)512) /* of each text that a peer chose */
@@ -244,6 +245,15 @@ static const struct form *form_of(const struct refusal *r)
 unsigned refusal_status(const struct refusal *r)
 {
 	return form_of(r)->own_status ? 200 : (unsigned)why_status(r->why);
+}
+
+struct str refusal_phrase(const struct refusal *r, struct arena *a)
+{
+	const unsigned status = refusal_status(r);
+
+	if (status < 400)
+		return STR("");
+	return arena_printf(a, "%s (bridle: %s)", http_reason_phrase(status), why_symbol(r->why));
 }
 
 static int put_head(const struct refusal *r, struct arena *a, struct http_fields *ret)

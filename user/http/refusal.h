@@ -36,6 +36,12 @@ struct refusal {
 unsigned refusal_status(const struct refusal *r);
 
 /*
+ * "Forbidden (bridle: path_not_allowed)": many clients show nothing else. Empty (take the registered phrase) where the
+ * status says that all went well, or without memory. In the arena.
+ */
+struct str refusal_phrase(const struct refusal *r, struct arena *a);
+
+/*
  * Fields (allocated in a) and body of the answer. Sets content-type, content-length is
  * the session's. Always sets bridle-decision, bridle-request-id, cache-control: no-store; 429 and 503 set retry-after. 0 or -errno.
  */

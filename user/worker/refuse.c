@@ -59,8 +59,8 @@ static int answer(struct exchange *x, enum why why, const char *detail)
 	if (r == 0 && to_head)
 		r = http_field_add(&fields, STR("content-length"), arena_printf(&x->arena, "%zu", buf_len(&body)));
 	if (r == 0)
-		r = h1_write_response(&c->out, refusal_status(&refusal), &fields, &framing,
-				      x->request_done && x->request.keep_alive, to_head);
+		r = h1_write_response(&c->out, refusal_status(&refusal), refusal_phrase(&refusal, &x->arena), &fields,
+				      &framing, x->request_done && x->request.keep_alive, to_head);
 	if (r == 0 && !to_head)
 		r = buf_append(&c->out, buf_str(&body));
 	buf_done(&body);

@@ -65,7 +65,7 @@ static enum why begin_response(struct exchange *x)
 	x->status = r->status;
 	x->upstream_us = exchange_now_us() - x->started_us;
 	x->answered = true;
-	if (h1_write_response(&c->out, r->status, &r->fields, &framing,
+	if (h1_write_response(&c->out, r->status, STR(""), &r->fields, &framing,
 			      x->request_done && x->request.keep_alive && framing.kind != HTTP_BODY_EOF, to_head) < 0)
 		return WHY_internal;
 	return WHY_allowed;

@@ -88,7 +88,7 @@ static void test_responses(void **state)
 		struct buf out;
 
 		buf_init(&out, 512);
-		assert_int_equal(h1_write_response(&out, row->status, &fields, &row->body, row->keep_alive,
+		assert_int_equal(h1_write_response(&out, row->status, STR(""), &fields, &row->body, row->keep_alive,
 						   row->to_head),
 				 0);
 		assert_str_equal(buf_str(&out), row->out);

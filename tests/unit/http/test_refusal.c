@@ -6,6 +6,7 @@
 
 #include "base/arena.h"
 #include "base/buf.h"
+#include "http/h1.h"
 #include "http/message.h"
 #include "http/refusal.h"
 
@@ -92,6 +93,7 @@ static void test_problem_has_every_member(void **state)
 	assert_str_equal(field(&s, "bridle-decision"), "path_not_allowed");
 	assert_str_equal(field(&s, "bridle-request-id"), "0123-4");
 	assert_str_equal(field(&s, "cache-control"), "no-store");
+	assert_str_equal(refusal_phrase(&denied, &s.arena), "Forbidden (bridle: path_not_allowed)");
 	forget(&s);
 }
 
@@ -109,6 +111,8 @@ static void test_every_code(void **state)
 		o = parse(buf_str(&s.body));
 		assert_string_equal(member(o, "code"), why_symbol(r.why));
 		assert_int_equal(refusal_status(&r), why_status(r.why));
+		assert_true(str_starts(refusal_phrase(&r, &s.arena), str_of(http_reason_phrase(why_status(r.why)))));
+		assert_non_null(strstr(refusal_phrase(&r, &s.arena).p, why_symbol(r.why)));
 		assert_null(strstr(member(o, "detail"), "{fix}"));
 		assert_int_equal(field(&s, "retry-after").n > 0, why_status(r.why) == 429 || why_status(r.why) == 503);
 		json_object_put(o);

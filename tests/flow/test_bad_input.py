@@ -158,6 +158,16 @@ def test_a_secret_beside_what_the_command_needs(stage):
     refused(run(stage, policy=policy), "/usr/bin", "secret")
 
 
+def test_a_secret_that_is_not_there_is_named(stage):
+    os.unlink(st.SECRET_FILE)
+    try:
+        result = run(stage)
+    finally:
+        stage.write_secret(stage.secret)
+    assert f"credential gitlab (file://{st.SECRET_FILE}) is not available: the file does not exist\n" in result.stderr
+    assert result.returncode == 0 and stage.secret not in result.stderr
+
+
 def test_full_disk_for_the_audit(stage):
     """Nothing is allowed while no record can be written, and the sandbox goes on when there is room again."""
     where = os.path.join(stage.dir, "small")

@@ -125,8 +125,23 @@ static int handle_ready(struct keeper_link *k, const struct keeper_ready *m, siz
 	return r;
 }
 
-static int handle_state(const struct keeper_state *m, size_t size, char *reason)
+/* " (file:///path)": where the operator looks. Empty for a credential that is no single file. */
+static const char *place_of(const struct keeper_link *k, const char *name, char *out, size_t size)
 {
+	out[0] = '\0';
+	for (size_t i = 0; i < policy_credential_count(k->policy); i++) {
+		const struct policy_credential *c = policy_credential_at(k->policy, i);
+
+		if (c->file && strcmp(c->name, name) == 0)
+			(void)snprintf(out, size, " (file://%s)", c->file);
+	}
+	return out;
+}
+
+static int handle_state(const struct keeper_link *k, const struct keeper_state *m, size_t size, char *reason)
+{
+	char place[PATHS_MAX_BYTES];
+
 	if (size != sizeof(*m) || strnlen(m->name, sizeof(m->name)) == sizeof(m->name) ||
 	    strnlen(m->reason, sizeof(m->reason)) == sizeof(m->reason))
 		return reason_set(reason, -EBADMSG,
@@ -138,7 +153,8 @@ static int handle_state(const struct keeper_state *m, size_t size, char *reason)
 	else if (!m->reason[0])
 		log_debug("credential %s: is being read", m->name); /* young files are read twice, with a pause */
 	else
-		log_warning("credential %s is not available: %s", m->name, m->reason);
+		log_warning("credential %s%s is not available: %s", m->name, place_of(k, m->name, place, sizeof(place)),
+			    m->reason);
 	return 0;
 }
 
@@ -183,7 +199,7 @@ static int receive(struct keeper_link *k, char *reason)
 	case KEEPER_READY:
 		return handle_ready(k, &m.ready, (size_t)n, reason);
 	case KEEPER_STATE:
-		return handle_state(&m.state, (size_t)n, reason);
+		return handle_state(k, &m.state, (size_t)n, reason);
 	case KEEPER_FAILED:
 		if ((size_t)n == sizeof(m.failed))
 			return describe_failure(k, &m.failed, reason);

@@ -45,8 +45,8 @@ struct kernel_sandbox {
 	const uint16_t *proxy_ports; /* of those, the ones that are redirected even on loopback */
 	size_t n_proxy_ports;
 	/*
-	 * The namespace has no device but loopback. If not, an IPv6 connection from a bound address is refused: the kernel
-	 * sends late ACKs and resets for it, which belong to no socket, through the device of that address.
+	 * The namespace has no device but loopback. If it has, IPv6 from a chosen source address is refused: our answers
+	 * would leave for that address, and late resets of the kernel, which belong to no socket, through its device.
 	 */
 	bool loopback_only;
 };

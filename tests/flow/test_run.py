@@ -162,6 +162,7 @@ def test_killed_supervisor_leaves_a_closed_sandbox_that_gc_removes(stage, name, 
     assert [x.split()[:2] for x in listed.stdout.splitlines() if x.startswith(name + " ")] == [[name, "leftover"]]
     assert subprocess.run([st.BRIDLE, "gc"], check=False).returncode == 0
     assert not os.path.isdir("/sys/fs/bpf/bridle/v1/run/" + pins)
+    assert stage.run(stage.policy(), "true", options=("--name", name)).returncode == 0  # the name is free again
 
 
 def test_javas_roots_hold_the_sandboxes_ca(stage):

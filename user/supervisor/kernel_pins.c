@@ -45,10 +45,9 @@ bool pins_exist(const char *pin_dir)
 
 void pins_restore_name(char *name)
 {
-	for (char *p = name; *p; p++) {
+	for (char *p = name; *p; p++)
 		if (*p == '+')
 			*p = '.';
-	}
 }
 
 int pins_path(char path[PINS_PATH_MAX], const char *pin_dir, const char *kind, const char *name)
@@ -128,11 +127,10 @@ static int kind_remove(const char *pin_dir, const char *kind, bool with_dir)
 	return r;
 }
 
-/* A directory without a number was not finished by whoever made it, and nothing can depend on it. */
-static int abi_check(const char *pin_dir)
+int pins_read_abi(const char *pin_dir, uint32_t *ret)
 {
 	const uint32_t zero = 0;
-	struct abi_stamp stamp = { 0 };
+	struct abi_stamp stamp = { .abi = BRIDLE_ABI };
 	char path[PINS_PATH_MAX];
 	auto_fd int fd = -1;
 	int r = pins_path(path, pin_dir, "maps", "abi");
@@ -140,11 +138,26 @@ static int abi_check(const char *pin_dir)
 	if (r < 0)
 		return r;
 	fd = bpf_obj_get(path);
-	if (fd < 0)
-		return errno == ENOENT ? 0 : -errno;
-	if (bpf_map_lookup_elem(fd, &zero, &stamp) < 0)
+	if (fd < 0 && errno != ENOENT)
 		return -errno;
-	return stamp.abi == BRIDLE_ABI ? 0 : -ENOTSUP;
+	/* a directory without a number was not finished by whoever made it, and nothing can depend on it */
+	if (fd >= 0 && bpf_map_lookup_elem(fd, &zero, &stamp) < 0)
+		return -errno;
+	*ret = stamp.abi;
+	return 0;
+}
+
+uint32_t pins_own_abi(void)
+{
+	return BRIDLE_ABI;
+}
+
+static int abi_check(const char *pin_dir)
+{
+	uint32_t abi;
+	int r = pins_read_abi(pin_dir, &abi);
+
+	return r < 0 ? r : abi == BRIDLE_ABI ? 0 : -ENOTSUP;
 }
 
 int pins_remove_links(const char *pin_dir)

@@ -4,14 +4,19 @@
 #define BRIDLE_SUPERVISOR_KERNEL_PINS_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #define PINS_PATH_MAX 256
 
-/* Whether pin_dir exists. It is not always where its name says: bpffs knows no dots, and a name may have them. */
+/* Whether anything is pinned there. pin_dir is spelled with the sandbox's name, here as everywhere in this file. */
 bool pins_exist(const char *pin_dir);
 
-/* The sandbox's name, in place, from that of a directory that pins_make() made. */
+/* Makes the name of a sandbox out of that of its directory in bpffs, which cannot hold a dot. In place. */
 void pins_restore_name(char *name);
+
+/* The BRIDLE_ABI of what is pinned there, ours when there is nothing. 0 or -errno. */
+int pins_read_abi(const char *pin_dir, uint32_t *ret);
+uint32_t pins_own_abi(void);
 
 /* Writes PIN_DIR/kind/name; -ENAMETOOLONG. */
 int pins_path(char path[PINS_PATH_MAX], const char *pin_dir, const char *kind, const char *name);

@@ -29,13 +29,10 @@ struct names {
 	size_t n;
 };
 
-static int names_add(struct names *l, const char *entry)
+static int names_add(struct names *l, const char *name)
 {
-	char name[SANDBOX_NAME_MAX + 2]; /* one more than is valid: cut, it must not become another's name */
 	void *more;
 
-	(void)snprintf(name, sizeof(name), "%.*s", SANDBOX_NAME_MAX + 1, entry);
-	pins_restore_name(name);
 	if (!sandbox_name_is_valid(str_of(name)))
 		return 0; /* not one of ours */
 	for (size_t i = 0; i < l->n; i++)
@@ -51,7 +48,18 @@ static int names_add(struct names *l, const char *entry)
 	return 0;
 }
 
-static int names_add_dir(struct names *l, const char *path)
+static int names_add_pinned(struct names *l, const char *name)
+{
+	char own[SANDBOX_NAME_MAX + 1];
+
+	if (strlen(name) >= sizeof(own))
+		return 0;
+	(void)snprintf(own, sizeof(own), "%s", name);
+	pins_restore_name(own);
+	return names_add(l, own);
+}
+
+static int names_add_dir(struct names *l, const char *path, int (*add)(struct names *l, const char *name))
 {
 	DIR *dir = opendir(path);
 	const struct dirent *entry;
@@ -61,7 +69,7 @@ static int names_add_dir(struct names *l, const char *path)
 		return errno == ENOENT ? 0 : -errno;
 	while ((entry = readdir(dir)) && r == 0)
 		if (entry->d_type == DT_DIR)
-			r = names_add(l, entry->d_name);
+			r = add(l, entry->d_name);
 	(void)closedir(dir);
 	return r;
 }
@@ -78,11 +86,11 @@ static int find_names(struct names *l, char *reason)
 
 	/* without cgroup v2 there can be no cgroup that is left, but files there can be */
 	if (r == 0)
-		r = names_add_dir(l, cgroups);
+		r = names_add_dir(l, cgroups, names_add);
 	if (r == 0 || r == -ENOENT)
-		r = names_add_dir(l, PATHS_STATE);
+		r = names_add_dir(l, PATHS_STATE, names_add);
 	if (r == 0)
-		r = names_add_dir(l, PATHS_PINS);
+		r = names_add_dir(l, PATHS_PINS, names_add_pinned);
 	if (r < 0)
 		return reason_set(reason, r,
 				  "cannot look for runs in " PATHS_STATE ", " PATHS_PINS
@@ -141,12 +149,31 @@ int leftovers_list(leftovers_fn fn, void *arg, char *reason)
 	return r;
 }
 
+/* refuse: what another build pinned means something else; nothing of that run is touched, its processes neither. */
+static int check_abi(const char *name, const char *pins, char *reason)
+{
+	uint32_t theirs;
+	int r = pins_read_abi(pins, &theirs);
+
+	if (r == 0 && theirs != pins_own_abi())
+		return reason_set(reason, -ENOTSUP,
+				  "the dead run %s was of another build of bridle (its kernel programs are version %u, "
+				  "this one's are %u): remove it with that build's `bridle gc`",
+				  name, theirs, pins_own_abi());
+	return 0; /* what cannot be read is said by the removal */
+}
+
 int leftovers_clear(const char *name, char *reason)
 {
 	struct state_facts facts = { 0 };
-	char path[PATHS_MAX_BYTES];
-	int r = cgroup_path(name, path, sizeof(path), reason);
+	char path[PATHS_MAX_BYTES], pins[PATHS_MAX_BYTES];
+	int r;
 
+	(void)snprintf(pins, sizeof(pins), PATHS_PINS "/%s", name);
+	r = check_abi(name, pins, reason);
+	if (r < 0)
+		return r;
+	r = cgroup_path(name, path, sizeof(path), reason);
 	if (r == 0 && cgroup_is_held(path))
 		return reason_set(reason, -EBUSY,
 				  "the name %s is taken by a running sandbox of another container; choose another "
@@ -158,11 +185,10 @@ int leftovers_clear(const char *name, char *reason)
 	if (r < 0 && r != -ENOENT)
 		return reason_set(reason, r, "cannot remove the cgroup of the dead run %s: %s; look at %s", name,
 				  strerror(-r), path);
-	(void)snprintf(path, sizeof(path), PATHS_PINS "/%s", name);
-	r = pins_exist(path) ? kernel_remove_pins(path) : 0;
+	r = pins_exist(pins) ? kernel_remove_pins(pins) : 0;
 	if (r < 0)
 		return reason_set(reason, r, "cannot remove the kernel programs of the dead run %s: %s; look at %s",
-				  name, strerror(-r), path);
+				  name, strerror(-r), pins);
 	if (state_read(name, &facts) == 0)
 		for (size_t i = 0; i < facts.n_made; i++)
 			(void)rmdir(facts.made[i]);

@@ -11,7 +11,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <bpf/bpf.h>
+
+#include "bpf/abi.h"
 #include "supervisor/cgroup.h"
+#include "supervisor/kernel_pins.h"
 #include "supervisor/leftovers.h"
 #include "supervisor/sandbox.h"
 #include "supervisor/state.h"
@@ -214,6 +218,63 @@ static void test_run_that_ended_meanwhile_is_not_told(void **state)
 	assert_int_equal(access(s.dir, F_OK), -1);
 }
 
+/* bpffs takes no dot in a name; the run's pins are found and removed all the same, and the name is free again. */
+static void test_pins_of_a_name_with_a_dot(void **state)
+{
+	char reason[SANDBOX_REASON_MAX] = "", name[64], pins[PATHS_MAX_BYTES];
+	struct found f = { .name = name };
+
+	(void)state;
+	if (geteuid() != 0)
+		skip();
+	(void)snprintf(name, sizeof(name), "unit.dot.%d", getpid());
+	(void)snprintf(pins, sizeof(pins), PATHS_PINS "/%s", name);
+	assert_int_equal(pins_make(pins), 0);
+	assert_true(leftovers_collect(on_leftover, &f, reason) >= 1);
+	assert_int_equal(f.calls, 1);
+	assert_true(f.seen.pinned);
+	assert_false(pins_exist(pins));
+	assert_int_equal(pins_make(pins), 0);
+	assert_int_equal(leftovers_clear(name, reason), 0);
+	assert_false(pins_exist(pins));
+}
+
+/* Both versions are named, and nothing of the run is touched. */
+static void test_pins_of_another_build(void **state)
+{
+	struct abi_stamp stamp = { .abi = BRIDLE_ABI + 7 };
+	char reason[SANDBOX_REASON_MAX] = "", name[64], pins[PATHS_MAX_BYTES], path[PINS_PATH_MAX], want[64];
+	const uint32_t zero = 0;
+	struct cgroup c;
+	int fd;
+
+	(void)state;
+	if (geteuid() != 0)
+		skip();
+	(void)snprintf(name, sizeof(name), "unit-abi-%d", getpid());
+	(void)snprintf(pins, sizeof(pins), PATHS_PINS "/%s", name);
+	assert_int_equal(cgroup_make(name, &c, reason), 0);
+	assert_int_equal(pins_make(pins), 0);
+	fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, "abi", sizeof(zero), sizeof(stamp), 1, NULL);
+	assert_true(fd >= 0);
+	assert_int_equal(bpf_map_update_elem(fd, &zero, &stamp, BPF_ANY), 0);
+	assert_int_equal(pins_path(path, pins, "maps", "abi"), 0);
+	assert_int_equal(bpf_obj_pin(fd, path), 0);
+	assert_int_equal(leftovers_clear(name, reason), -ENOTSUP);
+	(void)snprintf(want, sizeof(want), "version %d, this one's are %d", BRIDLE_ABI + 7, BRIDLE_ABI);
+	assert_non_null(strstr(reason, want));
+	assert_non_null(strstr(reason, name));
+	assert_int_equal(access(path, F_OK), 0);
+	assert_int_equal(access(c.path, F_OK), 0);
+	stamp.abi = BRIDLE_ABI;
+	assert_int_equal(bpf_map_update_elem(fd, &zero, &stamp, BPF_ANY), 0);
+	(void)close(fd);
+	assert_int_equal(leftovers_clear(name, reason), 0);
+	assert_false(pins_exist(pins));
+	assert_int_equal(access(c.path, F_OK), -1);
+	cgroup_done(&c);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -222,6 +283,8 @@ int main(void)
 		cmocka_unit_test(test_bare_cgroup_is_removed),
 		cmocka_unit_test(test_run_of_another_container_is_left_alone),
 		cmocka_unit_test(test_run_that_ended_meanwhile_is_not_told),
+		cmocka_unit_test(test_pins_of_a_name_with_a_dot),
+		cmocka_unit_test(test_pins_of_another_build),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

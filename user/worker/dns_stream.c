@@ -34,12 +34,13 @@ static void on_answered(struct name_ask *ask, const uint8_t *answer, size_t n)
 
 enum why dns_stream_take(struct conn *c)
 {
-	const unsigned char *in = (const unsigned char *)buf_data(&c->in);
+	const unsigned char *in;
 	struct stream_ask *s;
 	size_t n;
 
 	if (c->ask || buf_len(&c->in) < 2)
 		return WHY_undecided;
+	in = (const unsigned char *)buf_data(&c->in);
 	n = (size_t)in[0] << 8 | in[1];
 	if (n < DNS_HEADER_SIZE || n > DNS_MESSAGE_MAX)
 		return WHY_dns_malformed; /* refuse: no question is so short or so long */

@@ -15,7 +15,7 @@
 #include "base/why.h"
 
 #define AUDIT_VERSION	 1
-#define AUDIT_RECORD_MAX ((size_t)16 * 1024)
+#define AUDIT_RECORD_MAX ((size_t)32 * 1024) /* the longest target, escaped, and all the rest */
 #define AUDIT_HASH_HEX	 64
 
 struct audit;

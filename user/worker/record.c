@@ -4,14 +4,17 @@
 #include "worker/exchange.h"
 #include "worker/kernel_events.h"
 
-/* Names of the query's keys, without values; empty when it would not fit. */
+/* JSON writes a quote or a backslash as two bytes. A request that is too long for its record would go out without one. */
+_Static_assert(2 * HTTP_TARGET_MAX + 8 * 1024 <= AUDIT_RECORD_MAX, "the longest target does not fit into a record");
+
+/* Names of the query's keys, without values. */
 static struct str query_keys(struct exchange *x)
 {
 	struct str query = x->request.query;
 	struct buf keys;
 	struct str copy;
 
-	buf_init(&keys, 512);
+	buf_init(&keys, HTTP_TARGET_MAX);
 	while (query.n > 0) {
 		size_t end = str_find(query, '&');
 		struct str pair = str_make(query.p, end);

@@ -146,6 +146,43 @@ static void a_record_that_cannot_be_written_is_said_once(void **state)
 	assert_true(exchange_audit(x)); /* it has been said; nothing is written twice */
 }
 
+/* A path of bytes that JSON writes as two: nobody gets a request past the audit by its length. */
+static void the_longest_request_has_its_record(void **state)
+{
+	static char head[HTTP_TARGET_MAX + 64], target[HTTP_TARGET_MAX + 1];
+	struct exchange *x;
+
+	(void)state;
+	memset(target, '"', HTTP_TARGET_MAX);
+	target[0] = '/';
+	(void)snprintf(head, sizeof(head), "GET %s HTTP/1.1\r\nHost: h\r\n\r\n", target);
+	x = exchange_of(head);
+	memset(x->rule, '"', sizeof(x->rule) - 1);
+	assert_int_equal(path_parse(x->request.path, &x->path), WHY_allowed);
+	x->why = WHY_allowed;
+	assert_true(exchange_audit(x));
+	read_last();
+	assert_string_equal(field("path"), target);
+}
+
+static void the_longest_query_has_its_record(void **state)
+{
+	static char head[HTTP_TARGET_MAX + 64];
+	static char keys[HTTP_TARGET_MAX - 9], want[HTTP_TARGET_MAX];
+	struct exchange *x;
+
+	(void)state;
+	memset(keys, 'k', sizeof(keys) - 1);
+	(void)snprintf(head, sizeof(head), "GET /a?%s&b=2&c HTTP/1.1\r\nHost: h\r\n\r\n", keys);
+	(void)snprintf(want, sizeof(want), "%s,b,c", keys);
+	x = exchange_of(head);
+	x->why = WHY_allowed;
+	assert_true(exchange_audit(x));
+	read_last();
+	assert_string_equal(field("query_keys"), want); /* one long key hides none of the others */
+	assert_string_equal(field("path"), "/a");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -154,6 +191,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(what_was_not_parsed_is_recorded_as_it_came, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_head_that_could_not_be_read_has_a_record, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_record_that_cannot_be_written_is_said_once, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(the_longest_request_has_its_record, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(the_longest_query_has_its_record, set_up, tear_down),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

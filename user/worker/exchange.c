@@ -105,7 +105,7 @@ void exchange_fail(struct exchange *x, enum why why)
 
 void exchange_abandon(struct exchange *x, enum why why)
 {
-	x->why = why;
+	x->why = x->refused != WHY_undecided ? x->refused : why; /* who goes does not hide what was refused */
 	(void)exchange_audit(x);
 	x->conn->exchange = NULL;
 	exchange_free(x);

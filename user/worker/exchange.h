@@ -70,7 +70,7 @@ void exchange_end(struct exchange *x);
 /* The head could not be read: the answer says why. Frees x. */
 void exchange_fail(struct exchange *x, enum why why);
 
-/* The program is gone. Writes the audit record and frees x. */
+/* The program is gone. Writes the audit record, with why or with what was refused before, and frees x. */
 void exchange_abandon(struct exchange *x, enum why why);
 
 /*

@@ -93,6 +93,19 @@ static void a_program_that_goes_cuts_its_leg(void **state)
 	assert_true(worker_recorded("\"code\":\"client_closed\""));
 }
 
+static void a_program_that_goes_cannot_hide_what_was_refused(void **state)
+{
+	(void)state;
+	ask(to_origin("POST /secret", "Content-Type: application/json\r\nContent-Length: 9\r\n", "{"));
+	assert_int_equal(worker->conns->exchange->refused, WHY_path_not_allowed);
+	(void)close(program_fd);
+	program_fd = -1;
+	program_settle();
+	assert_null(worker->conns);
+	assert_int_equal(worker_records("\"code\":\"path_not_allowed\""), 1);
+	assert_int_equal(worker_records("client_closed"), 0);
+}
+
 static void a_half_closed_program_gets_its_answer(void **state)
 {
 	(void)state;
@@ -150,6 +163,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_program_that_goes_while_the_leg_is_made_is_recorded, program_start,
 						program_stop),
 		cmocka_unit_test_setup_teardown(a_program_that_goes_cuts_its_leg, program_start, program_stop),
+		cmocka_unit_test_setup_teardown(a_program_that_goes_cannot_hide_what_was_refused, program_start,
+						program_stop),
 		cmocka_unit_test_setup_teardown(a_half_closed_program_gets_its_answer, program_start, program_stop),
 		cmocka_unit_test_setup_teardown(the_program_decides_whether_the_connection_stays, program_start,
 						program_stop),

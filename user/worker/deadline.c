@@ -98,8 +98,11 @@ void conn_timeout(struct timer *t)
 	c->waits_for = DEADLINE_INVALID;
 	if (c->exchange && end_exchange(c, which))
 		return;
-	if (c->broken)
+	if (c->broken) { /* its exchange has the record */
 		(void)conn_end(c);
+		conn_free(c);
+		return;
+	}
 	if (which == DEADLINE_head && buf_len(&c->in) > 0) {
 		c->exchange = exchange_new(c, STR(""));
 		if (c->exchange) {

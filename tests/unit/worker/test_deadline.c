@@ -238,6 +238,23 @@ static void a_refused_call_that_stops_is_refused_as_it_was(void **state)
 	assert_int_equal(worker_records("\"code\":\"path_not_allowed\""), 1);
 }
 
+static void a_program_that_does_not_read_has_one_record(void **state)
+{
+	(void)state;
+	with_leg();
+	x->answered = true;
+	fill(&c->out, 100);
+	c->waits_for = DEADLINE_INVALID;
+	conn_watch(c);
+	assert_int_equal(c->waits_for, DEADLINE_drain);
+	timer_clear(worker->loop, &c->timer);
+	conn_timeout(&c->timer);
+	assert_null(worker->conns);
+	assert_int_equal(program_end(), ECONNRESET);
+	assert_int_equal(worker_records("\"code\":\"client_timeout\""), 1);
+	assert_int_equal(worker_records("\"kind\":\"exchange\""), 1);
+}
+
 static void a_linger_ends(void **state)
 {
 	(void)state;
@@ -265,6 +282,7 @@ int main(void)
 		TEST(a_server_that_says_nothing_is_named),
 		TEST(an_answer_that_stops_is_broken),
 		TEST(a_refused_call_that_stops_is_refused_as_it_was),
+		TEST(a_program_that_does_not_read_has_one_record),
 		TEST(a_linger_ends),
 	};
 

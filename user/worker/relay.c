@@ -64,6 +64,11 @@ static enum why begin_response(struct exchange *x)
 	h1_body_init(&x->response_body, &r->body);
 	x->status = r->status;
 	x->upstream_us = exchange_now_us() - x->started_us;
+	if (x->response_body.done) { /* the head is the whole answer: its record comes before it */
+		x->why = WHY_allowed;
+		if (!exchange_audit(x))
+			return WHY_audit_unavailable;
+	}
 	x->answered = true;
 	if (h1_write_response(&c->out, r->status, STR(""), &r->fields, &framing,
 			      x->request_done && x->request.keep_alive && framing.kind != HTTP_BODY_EOF, to_head) < 0)

@@ -157,6 +157,35 @@ static void a_head_tells_a_length_and_has_no_body(void **state)
 
 /* --- the audit ----------------------------------------------------------------------------------------------- */
 
+static void what_cannot_be_recorded_never_looks_whole(void **state)
+{
+	static const struct {
+		const char *line, *text, *not_heard;
+		int end;
+	} rows[] = {
+		{ "GET /ok/a", "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nlast", "last", ECONNRESET },
+		{ "GET /ok/a", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nlast\r\n0\r\n\r\n",
+		  "0\r\n\r\n", ECONNRESET },
+		{ "GET /ok/a", "HTTP/1.1 204 No Content\r\n\r\n", "HTTP/1.1 204 ", -1 },
+		{ "GET /ok/a", "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", "HTTP/1.1 200 ", -1 },
+		{ "HEAD /ok/a", "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n", "HTTP/1.1 200 ", -1 },
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		ask(rows[i].line, "", "");
+		audit_break();
+		origin_say(rows[i].text);
+		if (rows[i].end >= 0)
+			assert_int_equal(program_end(), rows[i].end);
+		else
+			assert_true(program_heard("HTTP/1.1 503 "));
+		if (strstr(program_text, rows[i].not_heard))
+			fail_msg("row %zu: %s", i, program_text);
+		(void)program_stop(state);
+		(void)set_up(state);
+	}
+}
+
 static void the_record_is_there_before_the_last_byte(void **state)
 {
 	(void)state;
@@ -358,6 +387,7 @@ int main(void)
 		TEST(an_old_program_gets_no_chunks),
 		TEST(fields_of_the_other_hop_stay_there),
 		TEST(a_head_tells_a_length_and_has_no_body),
+		TEST(what_cannot_be_recorded_never_looks_whole),
 		TEST(the_record_is_there_before_the_last_byte),
 		TEST(a_form_that_asks_for_another_method_is_cut),
 		TEST(bad_chunks_of_a_request_are_cut),

@@ -70,8 +70,9 @@ static enum why begin_response(struct exchange *x)
 			return WHY_audit_unavailable;
 	}
 	x->answered = true;
-	if (h1_write_response(&c->out, r->status, STR(""), &r->fields, &framing,
-			      x->request_done && x->request.keep_alive && framing.kind != HTTP_BODY_EOF, to_head) < 0)
+	/* what the head says is kept to, also when the request is whole later (RFC 9112 9.6) */
+	x->request.keep_alive &= x->request_done && framing.kind != HTTP_BODY_EOF;
+	if (h1_write_response(&c->out, r->status, STR(""), &r->fields, &framing, x->request.keep_alive, to_head) < 0)
 		return WHY_internal;
 	return WHY_allowed;
 }

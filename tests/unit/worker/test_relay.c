@@ -244,6 +244,21 @@ static void a_program_that_ends_in_the_middle_ends_the_request(void **state)
 	assert_true(recorded(WHY_client_closed));
 }
 
+/* The server answers before it has heard everything: the program was told that the connection ends. */
+static void a_connection_that_was_said_to_close_closes(void **state)
+{
+	(void)state;
+	ask("POST /ok/a", "Content-Length: 4\r\n", "ha");
+	origin_say("HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nan");
+	assert_true(program_heard("\r\n\r\nan"));
+	assert_non_null(strcasestr(program_text, "connection: close"));
+	program_say("lf");
+	assert_true(origin_heard("half"));
+	origin_say("sw");
+	assert_true(program_heard("answ"));
+	assert_int_equal(program_end(), 0);
+}
+
 /* --- bounds -------------------------------------------------------------------------------------------------- */
 
 static void a_program_that_does_not_read_stops_the_server(void **state)
@@ -393,6 +408,7 @@ int main(void)
 		TEST(bad_chunks_of_a_request_are_cut),
 		TEST(chunks_are_framed_anew),
 		TEST(a_program_that_ends_in_the_middle_ends_the_request),
+		TEST(a_connection_that_was_said_to_close_closes),
 		TEST(a_program_that_does_not_read_stops_the_server),
 		TEST(a_server_that_does_not_read_stops_the_program),
 		TEST(a_pooled_leg_that_died_is_tried_anew_once),

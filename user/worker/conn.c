@@ -32,7 +32,8 @@ static void record_failure(struct conn *c, enum why why)
 		.exe = str_of(c->dst.exe),
 		.destination = str_of(c->dst_text),
 		.sni = conn_sni(c),
-		.port = c->dst.port,
+		.host = c->via_connect ? host_str(&c->authority) : STR(""),
+		.port = c->via_connect ? c->authority_port : c->dst.port,
 		.why = why,
 		.socket_cookie = c->dst.socket_cookie,
 		.policy = str_of(policy_generation(w->policy)),
@@ -88,7 +89,8 @@ void conn_kick(struct conn *c)
 
 void conn_exchange_done(struct conn *c, bool close)
 {
-	c->served++;
+	/* behind a CONNECT, which has no record, nothing was served yet: what fails there has its own */
+	c->served = c->state == CONN_SNIFF ? 0 : c->served + 1;
 	if (close || c->eof)
 		c->state = CONN_CLOSING;
 	conn_kick(c);

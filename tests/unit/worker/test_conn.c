@@ -271,6 +271,39 @@ static void tunnel(void)
 	assert_int_equal(worker->conns->state, CONN_SNIFF);
 }
 
+static void bytes_too_early_end_a_tunnel(void **state)
+{
+	(void)state;
+	program_dst.port = 3128;
+	(void)program_connect();
+	program_say(CONNECT "GET / HTTP/1.1\r\n");
+	assert_true(program_end() >= 0);
+	assert_null(worker->conns);
+	assert_int_equal(connection_records(WHY_protocol_unknown), 1);
+}
+
+static void what_ends_in_a_tunnel_is_recorded(void **state)
+{
+	(void)state;
+	tunnel();
+	program_say("1 neither TLS nor HTTP");
+	assert_true(program_end() >= 0);
+	assert_int_equal(connection_records(WHY_protocol_unknown), 1);
+	assert_true(worker_recorded("\"host\":\"origin.example.com\",\"port\":443")); /* what the tunnel was for */
+	assert_int_equal(worker->denials, 1);
+	(void)tear_down(state);
+	(void)set_up(state);
+	tunnel();
+	program_say_bytes("\x16\x03\x01\0\x05hello", 10);
+	assert_true(program_end() >= 0);
+	assert_int_equal(connection_records(WHY_tls_handshake), 1);
+	(void)tear_down(state);
+	(void)set_up(state);
+	tunnel();
+	conn_timeout(&worker->conns->timer);
+	assert_int_equal(connection_records(WHY_client_timeout), 1);
+}
+
 static void a_request_in_a_tunnel_is_decided_by_itself(void **state)
 {
 	(void)state;
@@ -356,6 +389,8 @@ int main(void)
 		TEST(requests_are_answered_one_after_another),
 		TEST(a_head_that_cannot_be_read_is_the_last),
 		TEST(a_head_that_never_ends_is_bounded),
+		TEST(bytes_too_early_end_a_tunnel),
+		TEST(what_ends_in_a_tunnel_is_recorded),
 		TEST(a_request_in_a_tunnel_is_decided_by_itself),
 		TEST(a_handshake_waits_for_its_leaf),
 		TEST(without_sni_the_leaf_is_for_the_address),

@@ -86,7 +86,7 @@ void exchange_run(struct exchange *x)
 void exchange_end(struct exchange *x)
 {
 	struct conn *c = x->conn;
-	bool close = !x->request_done || !x->request.keep_alive || x->client_kind == HTTP_BODY_EOF;
+	bool close = !x->request_done || !x->request.keep_alive;
 
 	c->exchange = NULL;
 	exchange_free(x);

@@ -4,6 +4,7 @@
 
 #include "program.h"
 
+#include "bpf/abi.h"
 #include "tls/ca.h"
 
 #define CONNECT "CONNECT origin.example.com:443 HTTP/1.1\r\nHost: origin.example.com:443\r\n\r\n"
@@ -112,7 +113,10 @@ static unsigned connection_records(enum why why)
 
 static void without_an_original_destination_it_ends(void **state)
 {
+	struct sandbox_counters cells = { 0 };
+
 	(void)state;
+	worker->counters.cells = &cells;
 	program_dst_error = -ENOENT;
 	assert_int_equal(program_try(), -ENOENT);
 	assert_int_equal(program_end(), 0);
@@ -120,6 +124,8 @@ static void without_an_original_destination_it_ends(void **state)
 	assert_int_equal(worker->n_conns, 0);
 	assert_int_equal(connection_records(WHY_no_original_dst), 1);
 	assert_int_equal(worker->denials, 1);
+	assert_int_equal(cells.refusals_worker, 1);
+	worker->counters.cells = NULL;
 }
 
 static void only_tls_and_http_are_spoken(void **state)
@@ -229,6 +235,35 @@ static void requests_are_answered_one_after_another(void **state)
 		    strstr(program_text, " 403 ") < strstr(program_text, "three"));
 	assert_int_equal(worker->conns->served, 3);
 	assert_int_equal(worker_records("\"kind\":\"exchange\""), 3);
+}
+
+static void one_that_asked_and_reset_has_one_record(void **state)
+{
+	const struct linger reset = { .l_onoff = 1 };
+
+	(void)state;
+	(void)program_connect();
+	program_say(to_origin("GET /ok/1", "", ""));
+	assert_true(origin_heard("GET /ok/1 "));
+	(void)setsockopt(program_fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
+	(void)close(program_fd);
+	program_fd = -1;
+	program_settle();
+	assert_null(worker->conns);
+	assert_int_equal(worker_records("\"code\":\"client_closed\""), 1);
+	assert_int_equal(worker_records("\"kind\":\"exchange\""), 1);
+}
+
+static void one_that_asked_and_said_that_it_is_all_is_answered(void **state)
+{
+	(void)state;
+	(void)program_connect();
+	program_say(to_origin("GET /ok/1", "", ""));
+	assert_int_equal(shutdown(program_fd, SHUT_WR), 0); /* before there is a leg */
+	assert_true(origin_heard("GET /ok/1 "));
+	origin_say("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
+	assert_true(program_heard("\r\n\r\nok"));
+	assert_int_equal(program_end(), 0);
 }
 
 static void a_head_that_cannot_be_read_is_the_last(void **state)
@@ -387,6 +422,8 @@ int main(void)
 		TEST(the_record_says_where_it_wanted_to_go),
 		TEST(connections_come_and_go_in_any_order),
 		TEST(requests_are_answered_one_after_another),
+		TEST(one_that_asked_and_reset_has_one_record),
+		TEST(one_that_asked_and_said_that_it_is_all_is_answered),
 		TEST(a_head_that_cannot_be_read_is_the_last),
 		TEST(a_head_that_never_ends_is_bounded),
 		TEST(bytes_too_early_end_a_tunnel),

@@ -94,6 +94,7 @@ static void to_nobody_nothing_can_be_written(void **state)
 	(void)close(program_fd);
 	program_fd = -1;
 	assert_int_equal(buf_append(&c->out, STR("x")), 0);
+	assert_int_equal(conn_flush(c), -1);
 	assert_int_equal(conn_flush(c), -1); /* and no signal */
 }
 

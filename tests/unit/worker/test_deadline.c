@@ -210,6 +210,7 @@ static void a_server_that_says_nothing_is_named(void **state)
 	program_settle();
 	pass(DEADLINE_answer);
 	assert_true(program_heard("HTTP/1.1 504 "));
+	assert_non_null(strcasestr(program_text, "connection: close"));
 	assert_int_equal(program_end(), 0); /* what was asked may still be answered: never to the next request */
 	assert_int_equal(worker_records("\"code\":\"upstream_timeout\""), 1);
 }

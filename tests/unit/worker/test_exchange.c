@@ -93,6 +93,37 @@ static void a_program_that_goes_cuts_its_leg(void **state)
 	assert_true(worker_recorded("\"code\":\"client_closed\""));
 }
 
+static void a_connection_that_ends_cuts_its_leg(void **state)
+{
+	char byte;
+
+	(void)state;
+	ask(to_origin("GET /ok/a", "", ""));
+	assert_true(origin_heard("GET /ok/a "));
+	(void)conn_free(worker->conns);
+	assert_int_equal(recv(origin_peers[0], &byte, 1, MSG_DONTWAIT), 0);
+	assert_int_equal(worker_records("\"code\":\"client_closed\""), 1);
+}
+
+static void a_refused_call_is_heard_in_pieces_and_not_decided_again(void **state)
+{
+	(void)state;
+	ask(to_origin("POST /secret", "Content-Type: application/json\r\nContent-Length: 38\r\n",
+		      "{\"jsonrpc\":\"2.0\",\"method\""));
+	assert_int_equal(program_n, 0);
+	ask(":\"m\",\"id\":17}");
+	assert_true(program_heard("\"id\":17"));
+	assert_int_equal(worker_records("\"kind\":\"exchange\""), 1);
+}
+
+static void behind_a_head_that_cannot_be_read_nothing_is(void **state)
+{
+	(void)state;
+	ask("GET /ok/a HTTP/1.1\r\n\r\n");
+	assert_true(program_heard("HTTP/1.1 400 "));
+	assert_int_equal(program_end(), 0);
+}
+
 static void a_program_that_goes_cannot_hide_what_was_refused(void **state)
 {
 	(void)state;
@@ -163,6 +194,11 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_program_that_goes_while_the_leg_is_made_is_recorded, program_start,
 						program_stop),
 		cmocka_unit_test_setup_teardown(a_program_that_goes_cuts_its_leg, program_start, program_stop),
+		cmocka_unit_test_setup_teardown(a_connection_that_ends_cuts_its_leg, program_start, program_stop),
+		cmocka_unit_test_setup_teardown(a_refused_call_is_heard_in_pieces_and_not_decided_again, program_start,
+						program_stop),
+		cmocka_unit_test_setup_teardown(behind_a_head_that_cannot_be_read_nothing_is, program_start,
+						program_stop),
 		cmocka_unit_test_setup_teardown(a_program_that_goes_cannot_hide_what_was_refused, program_start,
 						program_stop),
 		cmocka_unit_test_setup_teardown(a_half_closed_program_gets_its_answer, program_start, program_stop),

@@ -230,6 +230,19 @@ static void a_call_is_heard_only_so_far(void **state)
 	assert_true(answer_has("onnection: close"));
 }
 
+static void a_call_longer_than_that_has_its_id_all_the_same(void **state)
+{
+	static char call[2 * JSONRPC_PREFIX_MAX];
+	struct exchange *x = exchange_of("POST /a", JSON "Content-Length: 32767\r\n");
+
+	(void)state;
+	memset(call, ' ', sizeof(call) - 1);
+	memcpy(call, "{\"jsonrpc\":\"2.0\",\"method\":\"m\",\"id\":17,", 38);
+	assert_int_equal(exchange_refuse(x, WHY_path_not_allowed, NULL), STEP_WAIT);
+	assert_int_equal(hear_more(x, call), STEP_END);
+	assert_true(answer_has("\"id\":17"));
+}
+
 static void a_call_whose_body_is_malformed_is_refused_all_the_same(void **state)
 {
 	struct exchange *x = exchange_of("POST /a", JSON "Transfer-Encoding: chunked\r\n");
@@ -276,6 +289,7 @@ int main(void)
 		TEST(other_json_gets_the_plain_form),
 		TEST(nobody_is_asked_for_a_body_that_will_not_be_read),
 		TEST(a_call_is_heard_only_so_far),
+		TEST(a_call_longer_than_that_has_its_id_all_the_same),
 		TEST(a_call_whose_body_is_malformed_is_refused_all_the_same),
 		TEST(a_leg_is_cut_before_the_message_is_complete),
 	};

@@ -4,6 +4,8 @@
 
 #include "program.h"
 
+#include "upstream/leg.h"
+
 static struct conn *c;
 
 static int set_up(void **state)
@@ -100,6 +102,35 @@ static void an_answer_that_is_cut_never_looks_whole(void **state)
 		(void)program_stop(state);
 		(void)set_up(state);
 	}
+}
+
+static void an_answer_until_the_end_needs_a_proper_end(void **state)
+{
+	struct upstream *leg;
+
+	(void)state;
+	get();
+	origin_say("HTTP/1.0 200 OK\r\n\r\nto the");
+	assert_true(program_heard("to the"));
+	leg = c->exchange->leg;
+	leg->read_done = leg->eof = leg->truncated = true; /* as TLS without close_notify leaves it */
+	conn_kick(c);
+	assert_int_equal(program_end(), ECONNRESET);
+	assert_true(recorded(WHY_upstream_closed));
+}
+
+static void a_reset_of_the_server_is_no_end(void **state)
+{
+	const struct linger reset = { .l_onoff = 1 };
+
+	(void)state;
+	get();
+	origin_say("HTTP/1.0 200 OK\r\n\r\nto the");
+	assert_true(program_heard("to the"));
+	(void)setsockopt(origin_peers[0], SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
+	(void)close(origin_peers[--origin_n]);
+	assert_int_equal(program_end(), ECONNRESET);
+	assert_true(recorded(WHY_upstream_closed));
 }
 
 static void an_answer_until_the_end_is_framed(void **state)
@@ -304,7 +335,8 @@ static void a_server_that_does_not_read_stops_the_program(void **state)
 		program_wait(1);
 	}
 	assert_int_equal(idle, 20);
-	assert_true(buf_len(&c->in) > 0 && buf_len(&c->in) <= CONN_BUFFER_MAX);
+	assert_int_equal(buf_len(&c->in), CONN_BUFFER_MAX);
+	assert_false(c->io.events & EPOLLIN); /* the loop does not spin on what it cannot take */
 	for (int i = 0; i < 3000 && c->exchange->bytes_in < said; i++) {
 		(void)recv(origin_peers[0], origin_text, sizeof(origin_text), MSG_DONTWAIT);
 		program_wait(1);
@@ -347,6 +379,12 @@ static void a_pooled_leg_that_died_is_tried_anew_once(void **state)
 static void what_may_have_been_done_is_not_done_twice(void **state)
 {
 	(void)state;
+	get(); /* on a leg of its own: nobody closed it in passing */
+	origin_close();
+	assert_true(program_heard("HTTP/1.1 502 "));
+	assert_int_equal(origin_n, 1);
+	(void)program_stop(state);
+	(void)set_up(state);
 	pool_one();
 	ask("POST /ok/a", "Content-Length: 0\r\n", "");
 	origin_close();
@@ -398,6 +436,8 @@ int main(void)
 		TEST(what_is_no_answer_is_said_to_be_none),
 		TEST(interim_answers_are_dropped_up_to_a_limit),
 		TEST(an_answer_that_is_cut_never_looks_whole),
+		TEST(an_answer_until_the_end_needs_a_proper_end),
+		TEST(a_reset_of_the_server_is_no_end),
 		TEST(an_answer_until_the_end_is_framed),
 		TEST(an_old_program_gets_no_chunks),
 		TEST(fields_of_the_other_hop_stay_there),

@@ -107,6 +107,7 @@ static const struct identity_row identity_rows[] = {
 	{ "TLS, no SNI, a name", 443, NULL, true, NULL, 0, "GET /a", "h.example.com", WHY_identity_mismatch, NULL, 0 },
 	{ "TLS, another port", 8443, "h.example.com", true, NULL, 0, "GET /a", "h.example.com", WHY_identity_mismatch, NULL, 0 },
 	{ "TLS on a proxy port is TLS", 3128, "i.example.com", true, NULL, 0, "GET /a", "h.example.com:3128", WHY_identity_mismatch, NULL, 0 },
+	{ "TLS on a proxy port, absolute", 3128, "h.example.com", true, NULL, 0, "GET https://h.example.com/a", "h.example.com", WHY_identity_mismatch, NULL, 0 },
 	{ "the proxy, absolute", 3128, NULL, false, NULL, 0, "GET http://h.example.com/a", "h.example.com", WHY_allowed, "h.example.com:80", POLICY_HTTP },
 	{ "the proxy, absolute https", 3128, NULL, false, NULL, 0, "GET https://h.example.com/a", "h.example.com", WHY_allowed, "h.example.com:443", POLICY_HTTPS },
 	{ "the proxy, no absolute form", 3128, NULL, false, NULL, 0, "GET /a", "h.example.com", WHY_identity_mismatch, NULL, 0 },
@@ -381,6 +382,18 @@ static void a_leg_is_asked_for_once_and_its_head_follows(void **state)
 	assert_memory_equal(origin_text, "GET /ok/~a?x=1&y HTTP/1.1\r\n", 27);
 }
 
+static void a_leg_that_failed_is_said_and_ends_it(void **state)
+{
+	struct exchange *x = decided("GET /ok/a", "");
+
+	(void)state;
+	on_leg(x, WHY_upstream_cert_name, NULL, "the detail");
+	assert_null(worker->conns->exchange);
+	assert_true(program_heard("HTTP/1.1 502 "));
+	assert_true(program_heard("the detail"));
+	assert_int_equal(worker_records("\"code\":\"upstream_cert_name\""), 1);
+}
+
 static void too_many_legs_at_once_refuse(void **state)
 {
 	struct exchange *x = decided("GET /ok/a", "");
@@ -465,6 +478,7 @@ int main(void)
 		TEST(what_is_for_this_hop_stays_here),
 		TEST(a_form_is_walked_and_never_compressed),
 		TEST(a_leg_is_asked_for_once_and_its_head_follows),
+		TEST(a_leg_that_failed_is_said_and_ends_it),
 		TEST(too_many_legs_at_once_refuse),
 		TEST(the_host_is_the_one_that_was_decided),
 		TEST(a_credential_that_was_lost_meanwhile_refuses),

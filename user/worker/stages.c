@@ -19,8 +19,11 @@ static bool connection_host(const struct conn *c, struct host *ret)
 {
 	struct str sni = conn_sni(c);
 
-	if (c->ssl && sni.n > 0)
-		return host_parse(sni, ret) == 0;
+	if (c->ssl && sni.n > 0) {
+		if (host_parse(sni, ret) < 0)
+			*ret = (struct host){ 0 }; /* refuse: no request names an empty host */
+		return true;
+	}
 	if (c->via_connect)
 		*ret = c->authority;
 	else if (c->ssl)

@@ -264,6 +264,18 @@ static inline struct exchange *program_exchange(struct conn *c, const char *head
 	return c->exchange;
 }
 
+/* What the keeper says of the policy's one credential. */
+static inline void keeper_push(enum credential_state state, uint32_t generation, const char *value)
+{
+	static struct credential_push p;
+
+	p = (struct credential_push){ .header.type = CREDENTIAL_PUSH, .state = state, .generation = generation };
+	p.value_size = (uint32_t)strlen(value);
+	memcpy(p.name, "key", 4);
+	memcpy(p.value, value, strlen(value));
+	credentials_push(worker, &p, KEEPER_MSG_SIZE(struct credential_push, value, p.value_size));
+}
+
 /* From now on the audit cannot be written; what was is gone for worker_recorded(), too. */
 static inline void audit_break(void)
 {

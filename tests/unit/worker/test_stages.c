@@ -1,8 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Who is meant, may it, with what: each stage alone, on heads of the test's own. */
-#include "worker/stages.c"
-
 #include "program.h"
+
+/* tls/server.c hands out canonical names only; what if it did not? */
+static bool sni_is_odd;
+
+static struct str sni_of(const struct conn *c)
+{
+	return sni_is_odd ? STR("odd..name") : conn_sni(c);
+}
+
+#define conn_sni sni_of
+#include "worker/stages.c"
+#undef conn_sni
 
 #include "tests/unit/tls/pair.h"
 
@@ -153,6 +163,20 @@ static void all_names_name_the_same_server(void **state)
 	}
 }
 
+static void a_server_name_that_cannot_be_read_binds_to_nothing(void **state)
+{
+	struct exchange *x;
+
+	(void)state;
+	worker->conns->dst.port = 443;
+	with_tls("h.example.com");
+	sni_is_odd = true;
+	x = exchange_of("GET /a HTTP/1.1\r\nHost: h.example.com\r\n\r\n");
+	assert_int_equal(stage_identity(x), STEP_END);
+	assert_int_equal(x->why, WHY_identity_mismatch);
+	sni_is_odd = false;
+}
+
 static const struct {
 	const char *target, *host;
 	uint16_t port;
@@ -241,17 +265,6 @@ static void without_an_audit_nothing_is_allowed(void **state)
 
 /* --- credentials --------------------------------------------------------------------------------------------- */
 
-static void push(enum credential_state state, uint32_t generation, const char *value)
-{
-	static struct credential_push p;
-
-	p = (struct credential_push){ .header.type = CREDENTIAL_PUSH, .state = state, .generation = generation };
-	p.value_size = (uint32_t)strlen(value);
-	memcpy(p.name, "key", 4);
-	memcpy(p.value, value, strlen(value));
-	credentials_push(worker, &p, KEEPER_MSG_SIZE(struct credential_push, value, p.value_size));
-}
-
 /* A request to the host that has the credential. */
 static struct exchange *bound(const char *fields)
 {
@@ -280,7 +293,7 @@ static void a_credential_that_is_not_ready_refuses(void **state)
 	(void)state;
 	assert_int_equal(stage_credential(x), STEP_END); /* pending */
 	assert_int_equal(x->why, WHY_credential_unavailable);
-	push(CREDENTIAL_FAILED, 1, "");
+	keeper_push(CREDENTIAL_FAILED, 1, "");
 	x = bound("");
 	assert_int_equal(stage_credential(x), STEP_END);
 	assert_int_equal(x->why, WHY_credential_unavailable);
@@ -297,7 +310,7 @@ static void the_programs_own_credential_goes(void **state)
 	struct exchange *x;
 
 	(void)state;
-	push(CREDENTIAL_READY, 3, "s3cret");
+	keeper_push(CREDENTIAL_READY, 3, "s3cret");
 	x = bound("Authorization: Bearer mine\r\nX-Key: mine\r\nX-Other: kept\r\n");
 	assert_int_equal(stage_credential(x), STEP_NEXT);
 	assert_false(has(x, "authorization"));
@@ -372,16 +385,6 @@ static const char *written(struct exchange *x)
 	return program_text;
 }
 
-static void a_leg_is_asked_for_once_and_its_head_follows(void **state)
-{
-	struct exchange *x = decided("GET /ok/%7ea?x=1&y", "");
-
-	(void)state;
-	assert_int_equal(stage_credential(x), STEP_NEXT);
-	give_leg(x);
-	assert_memory_equal(origin_text, "GET /ok/~a?x=1&y HTTP/1.1\r\n", 27);
-}
-
 static void a_leg_that_failed_is_said_and_ends_it(void **state)
 {
 	struct exchange *x = decided("GET /ok/a", "");
@@ -410,13 +413,14 @@ static void too_many_legs_at_once_refuse(void **state)
 		upstream_cancel(waits[i]);
 }
 
-static void the_host_is_the_one_that_was_decided(void **state)
+static void the_host_and_path_are_those_that_were_decided(void **state)
 {
-	struct exchange *x = decided("GET /ok/a", "");
+	struct exchange *x = decided("GET /ok/%7ea?x=1&y", "");
 
 	(void)state;
 	assert_int_equal(stage_credential(x), STEP_NEXT);
 	give_leg(x);
+	assert_memory_equal(origin_text, "GET /ok/~a?x=1&y HTTP/1.1\r\n", 27);
 	x->origin.port = 80;
 	assert_int_equal(write_head(x), WHY_allowed);
 	assert_non_null(strstr(written(x), "ost: origin.example.com\r\n"));
@@ -439,12 +443,12 @@ static void a_credential_that_was_lost_meanwhile_refuses(void **state)
 	(void)state;
 	assert_int_equal(stage_credential(x), STEP_NEXT);
 	give_leg(x);
-	push(CREDENTIAL_READY, 1, "s3cret");
+	keeper_push(CREDENTIAL_READY, 1, "s3cret");
 	x->credential = &worker->credentials[0];
 	assert_int_equal(stage_send(x), STEP_NEXT);
 	assert_non_null(strstr(written(x), "-Key: s3cret\r\n"));
 	assert_false(has(x, "x-key")); /* it is in the bytes alone */
-	push(CREDENTIAL_FAILED, 1, "");
+	keeper_push(CREDENTIAL_FAILED, 1, "");
 	assert_int_equal(stage_send(x), STEP_END);
 	assert_int_equal(x->why, WHY_credential_unavailable);
 	assert_null(x->leg);
@@ -470,6 +474,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(all_names_name_the_same_server),
+		TEST(a_server_name_that_cannot_be_read_binds_to_nothing),
 		TEST(a_tunnel_is_made_only_on_a_proxy_port),
 		TEST(what_no_rule_allows_ends_with_its_reason),
 		TEST(without_an_audit_nothing_is_allowed),
@@ -477,10 +482,9 @@ int main(void)
 		TEST(the_programs_own_credential_goes),
 		TEST(what_is_for_this_hop_stays_here),
 		TEST(a_form_is_walked_and_never_compressed),
-		TEST(a_leg_is_asked_for_once_and_its_head_follows),
 		TEST(a_leg_that_failed_is_said_and_ends_it),
 		TEST(too_many_legs_at_once_refuse),
-		TEST(the_host_is_the_one_that_was_decided),
+		TEST(the_host_and_path_are_those_that_were_decided),
 		TEST(a_credential_that_was_lost_meanwhile_refuses),
 		TEST(a_program_that_waits_for_100_gets_it_once),
 	};

@@ -14,21 +14,18 @@ static bool same_host(const struct host *a, const struct host *b)
 	return str_eq(host_str(a), host_str(b));
 }
 
-/* The host that the connection is bound to: CONNECT's, the SNI, or (TLS without SNI) the address. False: none, plain HTTP. */
-static bool connection_host(const struct conn *c, struct host *ret)
+/* Every name that the connection was given before the request: CONNECT's, and the SNI or (TLS without one) the address. */
+static bool agrees_with_connection(const struct conn *c, const struct host *named)
 {
 	struct str sni = conn_sni(c);
+	struct host from_sni;
 
-	if (c->ssl && sni.n > 0) {
-		if (host_parse(sni, ret) < 0)
-			*ret = (struct host){ 0 }; /* refuse: no request names an empty host */
-		return true;
-	}
-	if (c->via_connect)
-		*ret = c->authority;
-	else if (c->ssl)
-		*ret = c->dst_host;
-	return c->via_connect || c->ssl;
+	if (c->via_connect && !same_host(&c->authority, named))
+		return false;
+	if (sni.n > 0)
+		return host_parse(sni, &from_sni) == 0 &&
+		       same_host(&from_sni, named); /* refuse: an SNI that names no host */
+	return !c->ssl || c->via_connect || same_host(&c->dst_host, named);
 }
 
 /* The authority that the request names, with the port of its scheme when it names none. */
@@ -84,7 +81,7 @@ enum step stage_identity(struct exchange *x)
 	bool on_proxy = !c->ssl && !c->via_connect && policy_is_proxy_port(x->worker->policy, c->dst.port);
 	bool tls = c->ssl || (on_proxy && r->form == HTTP_TARGET_ABSOLUTE && r->scheme_is_https);
 	uint16_t own_port = c->via_connect ? c->authority_port : c->dst.port, port = 0;
-	struct host bound, named;
+	struct host named;
 	enum why why;
 
 	if (r->form == HTTP_TARGET_AUTHORITY)
@@ -97,12 +94,9 @@ enum step stage_identity(struct exchange *x)
 	x->origin.scheme = tls ? POLICY_HTTPS : POLICY_HTTP;
 	x->origin.host = named;
 	x->origin.port = on_proxy && r->form == HTTP_TARGET_ABSOLUTE ? port : own_port;
-	(void)snprintf(x->authority, sizeof(x->authority), "%s:%u", named.text, x->origin.port);
-	if (connection_host(c, &bound) && !same_host(&bound, &named))
-		return exchange_refuse(x, WHY_identity_mismatch, NULL);
-	if (c->via_connect && !same_host(&c->authority, &named))
-		return exchange_refuse(x, WHY_identity_mismatch, NULL);
-	if (port != x->origin.port)
+	(void)snprintf(x->authority, sizeof(x->authority), named.family == AF_INET6 ? "[%s]:%u" : "%s:%u", named.text,
+		       x->origin.port);
+	if (!agrees_with_connection(c, &named) || port != x->origin.port)
 		return exchange_refuse(x, WHY_identity_mismatch, NULL);
 	if (r->form == HTTP_TARGET_ASTERISK)
 		return exchange_refuse(x, WHY_path_not_allowed, NULL);

@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Programs that do what no client does: names that are none, pipelines that nobody reads, ends in the middle, too many connections."""
+import json
+import os
+import resource
+import subprocess
+
+import pytest
+
+import raw as rawlib
+import stage as st
+
+HOST = "raw.example.com"
+SECOND = f"GET /second HTTP/1.1\r\nHost: {HOST}\r\n\r\n"
+SCRIPTS = {"/early": ["early", "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nok", 1.5, "ok", {"do": "body"}],
+           "/204": [3, "HTTP/1.1 204 No Content\r\n\r\n"]}
+
+
+@pytest.fixture(scope="module")
+def raw(stage):
+    r = rawlib.Raw(stage, SCRIPTS)
+    yield r
+    r.close()
+
+
+@pytest.fixture(autouse=True)
+def fresh(raw, stage):
+    raw.forget()
+    path = stage.dir + "/audit.jsonl"
+    if os.path.exists(path):
+        os.unlink(path)
+
+
+def code(answer):
+    head, _, body = answer.partition("\r\n\r\n")
+    return int(head.split(" ")[1]), json.loads(body)["code"] if "bridle-decision" in head else None
+
+
+def test_a_server_name_that_is_no_host_of_ours_agrees_with_nothing(raw):
+    """"_" may stand in a certificate and not in a policy: such a name must not count as none."""
+    get = f"GET /x HTTP/1.1\r\nHost: {HOST}\r\n\r\n"
+    seen = raw.client([{"id": 1, "host": HOST, "sni": "a_b.example.com", "send": [get]},
+                       {"id": 2, "host": HOST, "sni": "a_b.example.com", "via": ["192.0.2.9", 3128], "send": [get],
+                        "connect": f"CONNECT {HOST}:443 HTTP/1.1\r\nHost: {HOST}\r\n\r\n"}])
+    assert code(seen[1]["answers"][0]) == code(seen[2]["answers"][0]) == (421, "identity_mismatch")
+    assert raw.events() == []
+
+
+def test_a_refusal_writes_an_ipv6_address_in_brackets(raw):
+    got = raw.client([{"id": 1, "host": "fd77::2", "port": 80, "tls": False, "send": ["GET /x HTTP/1.1\r\nHost: [fd77::2]\r\n\r\n"]}])[1]
+    assert json.loads(got["answers"][0].partition("\r\n\r\n")[2])["host"] == "[fd77::2]:80"

@@ -49,3 +49,31 @@ def test_a_server_name_that_is_no_host_of_ours_agrees_with_nothing(raw):
 def test_a_refusal_writes_an_ipv6_address_in_brackets(raw):
     got = raw.client([{"id": 1, "host": "fd77::2", "port": 80, "tls": False, "send": ["GET /x HTTP/1.1\r\nHost: [fd77::2]\r\n\r\n"]}])[1]
     assert json.loads(got["answers"][0].partition("\r\n\r\n")[2])["host"] == "[fd77::2]:80"
+
+
+def test_a_tunnel_that_fails_has_its_record(raw, stage):
+    hello = "\x16\x03\x01\x00\x05hello"
+    raw.client([{"id": 1, "host": HOST, "via": ["192.0.2.9", 3128], "tls": False, "send": [hello], "until_end": True,
+                 "connect": f"CONNECT {HOST}:443 HTTP/1.1\r\nHost: {HOST}\r\n\r\n"}])
+    got = [r for r in stage.audit() if r["kind"] == "connection"]
+    assert [(r["code"], r["host"], r["port"], r["destination"]) for r in got] == [("tls_handshake", HOST, 443, "192.0.2.9:3128")]
+
+
+HALF = """
+import socket, sys, time
+s = socket.create_connection(("10.77.0.25", 80))
+s.sendall(b'POST /x HTTP/1.1\\r\\nHost: evil.example.com\\r\\nContent-Type: application/json\\r\\nContent-Length: 99\\r\\n\\r\\n{"id"')
+time.sleep(0.5)
+if sys.argv[1] == "half":
+    s.shutdown(socket.SHUT_WR)
+    print(s.recv(65536).decode().split("\\r\\n")[0])
+s.close()
+time.sleep(0.5)
+"""
+
+
+@pytest.mark.parametrize("how,said", [("half", "HTTP/1.1 403 Forbidden"), ("whole", "")])
+def test_a_refused_call_that_ends_in_the_middle_is_a_refusal(raw, stage, how, said):
+    """The answer waits for the call's id; who hangs up before it is recorded as refused all the same, and answered if he listens."""
+    assert stage.run(raw.policy(), st.PYTHON, "-c", HALF, how).stdout.strip() == said
+    assert [(r["code"], r["host"]) for r in stage.audit() if r["kind"] == "exchange"] == [("host_not_allowed", "evil.example.com")]

@@ -89,8 +89,8 @@ void conn_kick(struct conn *c)
 
 void conn_exchange_done(struct conn *c, bool close)
 {
-	/* behind a CONNECT, which has no record, nothing was served yet: what fails there has its own */
-	c->served = c->state == CONN_SNIFF ? 0 : c->served + 1;
+	c->served += c->state !=
+		     CONN_SNIFF; /* behind a CONNECT it is as good as new: its failures have their records */
 	if (close || c->eof)
 		c->state = CONN_CLOSING;
 	conn_kick(c);

@@ -80,6 +80,7 @@ static bool end_exchange(struct conn *c, enum deadline which)
 	if (which == DEADLINE_drain) {
 		c->broken = true; /* refuse: nobody reads; what was sent must not look whole */
 		exchange_abandon(x, WHY_client_timeout);
+		c->served++; /* it has its record */
 		return false;
 	}
 	x->request.keep_alive = false;

@@ -104,7 +104,7 @@ enum step exchange_hear_call(struct exchange *x)
 		x->bytes_in += content.n;
 		buf_consume(in, used);
 	}
-	if (!x->request_body.done && buf_room(&x->call) > 0)
+	if (!x->request_body.done && buf_room(&x->call) > 0 && !x->conn->eof)
 		return STEP_WAIT;
 	return exchange_refuse_now(x, x->refused, x->refused_detail);
 }

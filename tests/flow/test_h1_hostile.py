@@ -59,6 +59,43 @@ def test_a_tunnel_that_fails_has_its_record(raw, stage):
     assert [(r["code"], r["host"], r["port"], r["destination"]) for r in got] == [("tls_handshake", HOST, 443, "192.0.2.9:3128")]
 
 
+def test_what_was_announced_as_the_last_answer_is_the_last(raw):
+    """The head says close while the body is still coming; that it then comes to its end must not bring the connection back."""
+    post = f"POST /early HTTP/1.1\r\nHost: {HOST}\r\nContent-Type: a/b\r\nContent-Length: 6\r\n\r\nabc"
+    got = raw.client([{"id": 1, "host": HOST, "send": [post, 0.7, "def" + SECOND], "answers": 2, "until_end": True}])[1]
+    assert len(got["answers"]) == 1 and got["rest"] == "", got
+    assert "connection: close\r\n" in got["answers"][0] and got["answers"][0].endswith("okok")
+    assert not [e for e in raw.events() if "/second" in e.get("raw", "")]
+
+
+PIPELINE = """
+import socket, sys, threading, time
+n, request = int(sys.argv[1]), b"GET /x HTTP/1.1\\r\\nHost: evil.example.com\\r\\n\\r\\n"
+s = socket.socket()
+s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+s.connect(("10.77.0.25", 80))
+threading.Thread(target=lambda: s.sendall(request * n), daemon=True).start()
+time.sleep(3)
+got, whole = b"", 0
+s.settimeout(20)
+while whole < n:
+    piece = s.recv(1 << 20)
+    if not piece:
+        break
+    got += piece
+    whole += got.count(b"HTTP/1.1 403 Forbidden\\r\\n")
+    got = got[-len(b"HTTP/1.1 403 Forbidden\\r\\n") + 1:]
+print(whole)
+"""
+
+
+def test_a_pipeline_that_nobody_reads_waits(raw, stage):
+    """No answer is begun before the one before it is out: none is cut, whatever there is to say."""
+    n = 8000
+    assert stage.run(raw.policy(), st.PYTHON, "-c", PIPELINE, str(n)).stdout.strip() == str(n)
+    assert len([r for r in stage.audit() if r.get("code") == "host_not_allowed"]) == n
+
+
 HALF = """
 import socket, sys, time
 s = socket.create_connection(("10.77.0.25", 80))
@@ -77,3 +114,33 @@ def test_a_refused_call_that_ends_in_the_middle_is_a_refusal(raw, stage, how, sa
     """The answer waits for the call's id; who hangs up before it is recorded as refused all the same, and answered if he listens."""
     assert stage.run(raw.policy(), st.PYTHON, "-c", HALF, how).stdout.strip() == said
     assert [(r["code"], r["host"]) for r in stage.audit() if r["kind"] == "exchange"] == [("host_not_allowed", "evil.example.com")]
+
+
+def fill(path):
+    try:
+        with open(path, "ab", buffering=0) as f:
+            while f.write(b"\n" * 4096) == 4096:
+                pass
+            while f.write(b"\n"):
+                pass
+    except OSError:
+        pass
+
+
+def test_an_answer_without_a_body_needs_its_record_too(raw, stage):
+    """The disk fills while the server thinks: the head would be the whole answer, so it is not sent."""
+    where = os.path.join(stage.dir, "tight")
+    os.makedirs(where, exist_ok=True)
+    st.sh("mount", "-t", "tmpfs", "-o", "size=1m,mode=0755", "none", where)
+    try:
+        argv = [st.BRIDLE, "run", "--user", st.USER, "--policy", raw.policy(), "--audit", where + "/audit.jsonl", "--",
+                "curl", "-sS", "-w", " %{http_code}", f"https://{HOST}/204"]
+        with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as child:
+            while not [e for e in raw.events() if e["event"] == "request"]:
+                assert child.poll() is None
+            fill(where + "/fill")
+            fill(where + "/audit.jsonl")
+            out = child.stdout.read()
+            assert out.endswith(" 503") and json.loads(out[:-4])["code"] == "audit_unavailable"
+    finally:
+        st.sh("umount", where)

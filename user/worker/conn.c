@@ -201,7 +201,7 @@ static void serve(struct conn *c)
 		conn_fill(c);
 	if (c->exchange) {
 		exchange_run(c->exchange);
-	} else if (c->state == CONN_SERVE) {
+	} else if (c->state == CONN_SERVE && buf_len(&c->out) == 0) { /* the answer before it is out */
 		take_request(c);
 		asked = true;
 	} else if (c->state == CONN_DNS) {
@@ -227,7 +227,7 @@ static void serve(struct conn *c)
 				update(c);
 			return;
 		}
-		if (c->served > 0 && c->state == CONN_SERVE && buf_len(&c->in) > 0 && !asked)
+		if (c->state == CONN_SERVE && buf_len(&c->in) > 0 && !asked)
 			conn_kick(c);
 	} else if (c->exchange && c->eof && !c->exchange->leg && !c->exchange->wait) {
 		conn_free(c);

@@ -3,6 +3,8 @@
  * Both bodies at once, through bounded buffers: what cannot be written on is not read. The request's filters see its
  * content before it is framed again; the response's head is written anew.
  */
+#include <inttypes.h>
+
 #include "worker/exchange.h"
 
 #define RELAY_FRAMING 32 /* bytes that framing of a piece may add */
@@ -42,6 +44,13 @@ static enum why relay_request(struct exchange *x)
 	return WHY_allowed;
 }
 
+/* The record comes before the last byte: an answer whose record cannot be written never looks whole. */
+static bool record_answer(struct exchange *x)
+{
+	x->why = WHY_allowed;
+	return exchange_audit(x);
+}
+
 static enum why begin_response(struct exchange *x)
 {
 	struct http_response *r = &x->response;
@@ -49,13 +58,15 @@ static enum why begin_response(struct exchange *x)
 	struct http_body framing = r->body;
 	bool to_head = str_eq(x->request.method, STR("HEAD"));
 	const struct http_field *length = http_field_find(&r->fields, STR("content-length"));
-	bool tell_length = to_head && length;
-	struct str length_value = tell_length ? length->value : STR("");
+	struct str told = STR("");
+	uint64_t n;
 
+	if (to_head && length && str_to_u64(length->value, &n) == 0)
+		told = arena_printf(&x->arena, "%" PRIu64, n);
 	http_fields_strip_hop(&r->fields);
 	(void)http_field_remove(&r->fields, STR("alt-svc"));
-	if (tell_length)
-		(void)http_field_add(&r->fields, STR("content-length"), length_value);
+	if (told.n > 0)
+		(void)http_field_add(&r->fields, STR("content-length"), told);
 	if (framing.kind == HTTP_BODY_EOF)
 		framing.kind = HTTP_BODY_CHUNKED;
 	if (framing.kind == HTTP_BODY_CHUNKED && x->request.minor_version == 0)
@@ -64,17 +75,13 @@ static enum why begin_response(struct exchange *x)
 	h1_body_init(&x->response_body, &r->body);
 	x->status = r->status;
 	x->upstream_us = exchange_now_us() - x->started_us;
-	if (x->response_body.done) { /* the head is the whole answer: its record comes before it */
-		x->why = WHY_allowed;
-		if (!exchange_audit(x))
-			return WHY_audit_unavailable;
-	}
+	if (x->response_body.done && !record_answer(x)) /* without a body the head is the whole answer */
+		return WHY_audit_unavailable;
 	x->answered = true;
-	/* what the head says is kept to, also when the request is whole later (RFC 9112 9.6) */
-	x->request.keep_alive &= x->request_done && framing.kind != HTTP_BODY_EOF;
-	if (h1_write_response(&c->out, r->status, STR(""), &r->fields, &framing, x->request.keep_alive, to_head) < 0)
-		return WHY_internal;
-	return WHY_allowed;
+	x->request.keep_alive &= x->request_done && framing.kind != HTTP_BODY_EOF; /* what is said is done */
+	return h1_write_response(&c->out, r->status, STR(""), &r->fields, &framing, x->request.keep_alive, to_head) < 0
+		       ? WHY_internal
+		       : WHY_allowed;
 }
 
 /* Reads heads until the final one. */
@@ -116,11 +123,9 @@ static enum why relay_response_head(struct exchange *x)
 	return WHY_allowed;
 }
 
-/* The record comes before the last byte: an answer whose record cannot be written never looks whole. */
 static enum why finish_response(struct exchange *x)
 {
-	x->why = WHY_allowed;
-	if (!exchange_audit(x))
+	if (!record_answer(x))
 		return WHY_audit_unavailable;
 	x->response_done = true;
 	return h1_body_finish(&x->conn->out, x->client_kind) < 0 ? WHY_internal : WHY_allowed;
@@ -141,8 +146,7 @@ static enum why relay_response_body(struct exchange *x)
 		if (x->response_body.done) {
 			enum why why;
 
-			x->why = WHY_allowed;
-			if (!exchange_audit(x))
+			if (!record_answer(x))
 				return WHY_audit_unavailable;
 			why = h1_body_write(out, x->client_kind, content) < 0 ? WHY_internal : WHY_allowed;
 			buf_consume(in, used);

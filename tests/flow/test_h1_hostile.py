@@ -116,6 +116,47 @@ def test_a_refused_call_that_ends_in_the_middle_is_a_refusal(raw, stage, how, sa
     assert [(r["code"], r["host"]) for r in stage.audit() if r["kind"] == "exchange"] == [("host_not_allowed", "evil.example.com")]
 
 
+MANY = """
+import resource, socket, sys, time
+resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
+socks = [socket.create_connection(("10.77.0.25", 80)) for _ in range(int(sys.argv[1]))]
+time.sleep(1)
+ended = 0
+for s in socks:
+    s.setblocking(False)
+    try:
+        s.recv(1)
+        ended += 1
+    except BlockingIOError:
+        live = s
+    except OSError:
+        ended += 1
+live.setblocking(True)
+live.settimeout(5)
+live.sendall(b"GET /x HTTP/1.1\\r\\nHost: raw.example.com\\r\\n\\r\\n")
+print(ended, live.recv(65536).decode().split("\\r\\n")[0])
+"""
+
+
+def crowd(raw, stage, n, soft, hard):
+    def limit():
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    argv = [st.BRIDLE, "run", "--user", st.USER, "--policy", raw.policy(), "--audit", stage.dir + "/audit.jsonl", "--",
+            st.PYTHON, "-c", MANY, str(n)]
+    run = subprocess.run(argv, capture_output=True, text=True, timeout=120, check=False, preexec_fn=limit)
+    return run.stdout.strip()
+
+
+def test_connections_do_not_depend_on_the_callers_soft_limit(raw, stage):
+    assert crowd(raw, stage, 400, 300, 4096) == "0 HTTP/1.1 200 OK"
+
+
+def test_connections_beyond_what_can_be_served_are_refused_one_by_one(raw, stage):
+    """Fewer descriptors than connections: the rest keep theirs, the refused ones end at once and have a record each."""
+    assert crowd(raw, stage, 260, 300, 800) == "60 HTTP/1.1 200 OK"
+    assert [r["code"] for r in stage.audit() if r["kind"] == "connection"].count("overload") == 60
+
+
 def fill(path):
     try:
         with open(path, "ab", buffering=0) as f:

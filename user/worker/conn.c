@@ -331,6 +331,10 @@ int conn_new(struct worker *w, int fd)
 		return r;
 	}
 	describe(c);
+	if (w->n_conns > w->conns_max) {
+		conn_fail(c, WHY_overload);
+		return -EBUSY;
+	}
 	if (c->dst.port == DNS_STREAM_PORT)
 		c->state = CONN_DNS;
 	r = loop_add(w->loop, &c->io);

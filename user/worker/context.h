@@ -14,6 +14,7 @@
 #include "worker/counters.h"
 
 #define WORKER_CONNECTIONS_MAX 1024
+#define WORKER_FDS_MAX	       (2 * WORKER_CONNECTIONS_MAX + 512) /* both legs; idle ones, look-ups, what it was born with */
 #define WORKER_IDLE_MS	       60000
 #define WORKER_LOOKUPS_MAX     128
 
@@ -49,6 +50,7 @@ struct worker {
 	struct timer idle;
 	struct conn *conns; /* list */
 	size_t n_conns, n_lookups;
+	size_t conns_max; /* WORKER_CONNECTIONS_MAX, or what the limit of descriptors allows */
 	uint64_t request_seq;
 	uint64_t boot_id; /* random: request ids differ between workers */
 	uint64_t denials; /* rows written */
@@ -62,6 +64,7 @@ struct credential *credential_find(struct worker *w, const struct policy_credent
 void credentials_done(struct worker *w);
 
 /* listener.c */
+void listeners_reserve(struct worker *w); /* before the lockdown */
 int listeners_start(struct worker *w);
 void worker_busy(struct worker *w); /* something lives: the idle timer starts anew */
 

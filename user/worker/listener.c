@@ -2,6 +2,7 @@
 /* Accepts the sandbox's connections; several workers may share the listeners (EPOLLEXCLUSIVE, never SO_REUSEPORT). */
 #include <errno.h>
 #include <sys/epoll.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 
 #include "base/util.h"
@@ -21,11 +22,25 @@ static void accept_all(struct worker *w, int listener)
 
 		if (fd < 0)
 			return;
-		if (w->n_conns >= WORKER_CONNECTIONS_MAX)
-			(void)fd_close(fd); /* refuse: overload */
-		else
-			(void)conn_new(w, fd);
+		(void)conn_new(w, fd);
 	}
+}
+
+/*
+ * Without a descriptor accept4() would fail for ever on a listener that stays readable. So the limit of whoever started us is
+ * raised as far as it may be, and connections beyond it are refused one by one while a descriptor is left for each.
+ */
+void listeners_reserve(struct worker *w)
+{
+	struct rlimit limit;
+
+	w->conns_max = WORKER_CONNECTIONS_MAX;
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur >= WORKER_FDS_MAX)
+		return;
+	limit.rlim_cur = MIN(limit.rlim_max, (rlim_t)WORKER_FDS_MAX);
+	(void)setrlimit(RLIMIT_NOFILE, &limit);
+	if (limit.rlim_cur < WORKER_FDS_MAX)
+		w->conns_max = limit.rlim_cur / 4;
 }
 
 static void on_accept4(struct io *io, uint32_t revents)

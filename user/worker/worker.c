@@ -118,6 +118,7 @@ static int start(struct worker *w, const struct zygote_spawn *spawn, X509_STORE 
 	w->keeper = (struct io){ .fd = w->fds[ZYGOTE_FD_KEEPER], .events = EPOLLIN, .ready = on_keeper };
 	counters_map(&w->counters, w->fds[ZYGOTE_FD_COUNTERS]);
 	r = loop_add(w->loop, &w->keeper);
+	listeners_reserve(w);
 	if (r == 0)
 		r = worker_lockdown(w); /* before the first byte of a sandbox is read */
 	if (r == 0)

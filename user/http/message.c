@@ -102,18 +102,18 @@ void http_fields_strip_hop(struct http_fields *f)
 	static const char *const hop[] = { "connection",     "keep-alive",	  "te",
 					   "trailer",	     "transfer-encoding", "upgrade",
 					   "http2-settings", "content-length",	  "expect" };
-	struct http_fields listed = { 0 };
+	struct str lists[HTTP_FIELDS_MAX], member;
+	size_t n = 0;
 
+	/* all of them first: a list may name Connection's own twin */
 	for (size_t i = 0; i < f->n; i++) {
-		struct str list = f->at[i].value, member;
-
-		if (!str_eq(f->at[i].name, STR("connection")))
-			continue;
-		while (next_member(&list, &member) && listed.n < HTTP_FIELDS_MAX)
-			listed.at[listed.n++].name = member;
+		if (str_eq(f->at[i].name, STR("connection")))
+			lists[n++] = f->at[i].value;
 	}
-	for (size_t i = 0; i < listed.n; i++)
-		(void)http_field_remove(f, listed.at[i].name);
+	for (size_t i = 0; i < n; i++) {
+		while (next_member(&lists[i], &member))
+			(void)http_field_remove(f, member);
+	}
 	for (size_t i = 0; i < sizeof(hop) / sizeof(hop[0]); i++)
 		(void)http_field_remove(f, str_of(hop[i]));
 	remove_proxy_fields(f);

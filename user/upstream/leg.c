@@ -133,9 +133,10 @@ static bool pump_out(struct upstream *leg)
 			buf_consume(&leg->out, n);
 			continue;
 		}
-		/* The answer may be there already (413 and close): what can be read is still read. */
+		/* The answer may be there already (413 and close): the end is reported when all of it was read. */
 		leg->write_done = true;
-		leg->error = result == IO_BROKEN ? WHY_upstream_tls : WHY_upstream_closed;
+		if (result == IO_BROKEN)
+			leg->error = WHY_upstream_tls;
 	}
 	return moved;
 }

@@ -104,6 +104,30 @@ static void a_reset_is_an_error(void **state)
 	assert_int_equal(upstream_error(leg), WHY_upstream_closed);
 }
 
+/* 413 and close: the reset that answers the rest of our body must not cost us the answer. */
+static void an_answer_is_read_after_writing_has_failed(void **state)
+{
+	static char block[LEG_BUFFER_MAX + 16384];
+	struct upstream *leg = origin_leg("");
+	size_t got = 0;
+
+	(void)state;
+	assert_int_equal(buf_append(upstream_out(leg), STR("what the server does not read")), 0);
+	upstream_update(leg, true);
+	origin_turn();
+	assert_int_equal(write(peers[0], block, sizeof(block)), sizeof(block));
+	assert_int_equal(close(peers[0]), 0); /* with bytes unread: a reset */
+	peers[0] = -1;
+	for (int i = 0; i < 50 && !upstream_eof(leg) && !upstream_error(leg); i++) {
+		(void)buf_append(upstream_out(leg), STR("more"));
+		upstream_update(leg, true);
+		got += buf_len(upstream_in(leg));
+		buf_clear(upstream_in(leg));
+	}
+	assert_int_equal(got, sizeof(block));
+	assert_true(upstream_eof(leg) || upstream_error(leg) == WHY_upstream_closed);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -115,6 +139,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(legs_being_made_are_bounded, origin_start, origin_stop),
 		cmocka_unit_test_setup_teardown(bytes_go_both_ways_and_the_end_is_seen, origin_start, origin_stop),
 		cmocka_unit_test_setup_teardown(a_reset_is_an_error, origin_start, origin_stop),
+		cmocka_unit_test_setup_teardown(an_answer_is_read_after_writing_has_failed, origin_start, origin_stop),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -250,6 +250,8 @@ static enum why decide(const struct policy *p, const struct policy_request *requ
 			return WHY_path_not_allowed; /* refuse: the rule asks for a credential that does not reach there */
 		d->credential = NULL;
 	}
+	if (why == WHY_allowed && d->credential && str_eq(request->method, STR("TRACK")))
+		why = WHY_trace_not_allowed; /* refuse: it echoes the request, the credential with it */
 	if (why == WHY_allowed)
 		why = check_flags(request, d);
 	if (why == WHY_allowed) {

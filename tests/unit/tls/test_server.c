@@ -373,6 +373,100 @@ static void sessions_resume_under_their_own_name_only(void **state)
 	}
 }
 
+/* Another worker of another sandbox: its own ticket keys, and a ticket of here opens nothing there. */
+static void a_ticket_of_one_worker_is_nothing_to_another(void **state)
+{
+	static const int versions[] = { TLS1_2_VERSION, TLS1_3_VERSION };
+
+	(void)state;
+	k.at_once = true;
+	for (size_t i = 0; i < ARRAY_SIZE(versions); i++) {
+		SSL_CTX *ctx = client_context(versions[i]);
+		struct conn c;
+
+		SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
+		SSL_CTX_sess_set_new_cb(ctx, keep_session);
+		c = conn_make(ctx, "a.example", "10.77.0.2");
+		assert_int_equal(pair_handshake(c.client, c.server), PAIR_DONE);
+		assert_true(pair_exchange(c.client, c.server));
+		conn_end(&c);
+		assert_non_null(kept);
+		k.server = tls_server_free(k.server);
+		assert_int_equal(tls_server_new(need_leaf, &k, &k.server), 0);
+		c = conn_make(ctx, "a.example", "10.77.0.2");
+		SSL_set_session(c.client, kept);
+		assert_int_equal(pair_handshake(c.client, c.server), PAIR_DONE);
+		assert_false(SSL_session_reused(c.server));
+		conn_end(&c);
+		SSL_SESSION_free(kept);
+		kept = NULL;
+		SSL_CTX_free(ctx);
+	}
+}
+
+static void nothing_is_negotiated_twice(void **state)
+{
+	SSL_CTX *ctx = client_context(TLS1_2_VERSION);
+	struct conn c = conn_make(ctx, "a.example", "10.77.0.2");
+
+	(void)state;
+	k.at_once = true;
+	assert_int_equal(pair_handshake(c.client, c.server), PAIR_DONE);
+	assert_int_equal(SSL_renegotiate(c.client), 1);
+	assert_int_not_equal(SSL_do_handshake(c.client), 1);
+	assert_false(pair_exchange(c.client, c.server)); /* the server hears the hello and says no_renegotiation */
+	assert_int_not_equal(SSL_do_handshake(c.client), 1);
+	assert_int_equal(k.asked, 1);
+	conn_end(&c);
+	SSL_CTX_free(ctx);
+}
+
+/* The bytes of a hello whose server name is cut, doubled or broken: the library's own client cannot send those. */
+static void hellos_that_no_library_sends(void **state)
+{
+	static const char name[] = "aaaa.bbbbbbbb.example";
+	static const struct {
+		int at; /* from the name's first byte */
+		const char *bytes;
+		size_t n;
+	} rows[] = {
+		{ 4, "\0", 1 },								       /* a NUL in the name */
+		{ 20, "\0", 1 },							       /* and at its end */
+		{ 4, "\x80", 1 },							       /* no ASCII */
+		{ 4, "\r\n", 2 },  { 0, ".", 1 }, { -2, "\0\4aaaa\0\0\16second.example", 23 }, /* two names */
+		{ -2, "\0\4", 2 }, /* bytes behind the only name */
+		{ -2, "\0\0", 2 }, /* an empty one */
+		{ -3, "\1", 1 },   /* of a kind that nobody knows */
+		{ -5, "\0\0", 2 }, /* an empty list */
+	};
+	SSL_CTX *ctx = client_context(0);
+
+	(void)state;
+	k.at_once = true;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct conn c = conn_make(ctx, name, "10.77.0.2");
+		BIO *from = BIO_new(BIO_s_mem()), *to = BIO_new(BIO_s_mem());
+		char *hello, *found;
+		long n;
+
+		SSL_set_bio(c.client, BIO_new(BIO_s_mem()), from);
+		SSL_set_bio(c.server, to, BIO_new(BIO_s_mem()));
+		assert_int_not_equal(SSL_do_handshake(c.client), 1);
+		n = BIO_get_mem_data(from, &hello);
+		found = memmem(hello, (size_t)n, name, sizeof(name) - 1);
+		assert_non_null(found);
+		memcpy(found + rows[i].at, rows[i].bytes, rows[i].n);
+		assert_int_equal(BIO_write(to, hello, (int)n), n);
+		assert_int_not_equal(SSL_do_handshake(c.server), 1);
+		if (tls_server_failure(c.server) != WHY_tls_name_invalid || tls_server_name(c.server).n != 0)
+			fail_msg("row %zu", i);
+		SSL_free(c.client);
+		SSL_free(c.server);
+	}
+	assert_int_equal(k.asked, 0);
+	SSL_CTX_free(ctx);
+}
+
 #define WITH(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
 int main(void)
@@ -384,6 +478,8 @@ int main(void)
 		WITH(names_that_wait_are_bounded),	  WITH(server_names_that_are_none),
 		WITH(no_name_and_no_address_is_refused),  WITH(alpn_is_http11_or_nothing),
 		WITH(old_versions_are_refused),		  WITH(sessions_resume_under_their_own_name_only),
+		WITH(nothing_is_negotiated_twice),	  WITH(a_ticket_of_one_worker_is_nothing_to_another),
+		WITH(hellos_that_no_library_sends),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

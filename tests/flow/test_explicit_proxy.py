@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A program that believes in a proxy: CONNECT and absolute-form to any address on the proxy ports, decided as the request inside."""
 import json
+import os
 
 import pytest
 
@@ -123,3 +124,21 @@ def test_python_with_proxy_variables(stage):
                "print(u.urlopen('https://gitlab.example.com/api/v4/projects/7/merge_requests').status)")
     result = stage.run(stage.policy(), st.PYTHON, "-c", program)
     assert result.stdout.strip() == "200", result.stderr
+
+
+FETCH = "curl -sS -o /dev/null -w '%{http_code}' -x http://10.77.0.4:"
+TARGET = " https://gitlab.example.com/api/v4/projects/7/merge_requests"
+
+
+@pytest.mark.parametrize("variable", ["https_proxy", "HTTP_PROXY", "ALL_PROXY"])
+def test_the_port_of_the_callers_own_proxy(stage, variable):
+    """Scripts that bring a corporate proxy's address along still find one there; without the caller's variable nobody is."""
+    env = {**os.environ, variable: "http://proxy.corp.example:9977"}
+    assert stage.run(stage.policy(), "sh", "-c", FETCH + "9977" + TARGET, env=env).stdout == "200"
+    assert stage.run(stage.policy(), "sh", "-c", FETCH + "9977" + TARGET).returncode == 7
+
+
+def test_proxy_ports_of_the_policy(stage):
+    path = stage.policy(extra={"network": {"proxy_ports": [3129]}})
+    assert stage.run(path, "sh", "-c", FETCH + "3129" + TARGET).stdout == "200"
+    assert stage.run(path, "sh", "-c", FETCH + "8081" + TARGET).returncode == 7

@@ -14,6 +14,7 @@ HOST = "raw.example.com"
 SIZE = 64 << 20
 SCRIPTS = {"/count": [{"do": "count"}],
            "/big": [f"HTTP/1.1 200 OK\r\nContent-Length: {SIZE}\r\n\r\n", {"do": "big", "size": SIZE}],
+           "/event": ["HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n6\r\n: hi\n\n\r\n", {"do": "hang"}],
            "/eof": ["HTTP/1.1 200 OK\r\n\r\n", {"do": "big", "size": SIZE}, {"do": "close"}]}
 
 
@@ -94,6 +95,12 @@ def test_curl_waits_for_100(raw, stage):
              "-w ' %{http_code} %{size_upload}' -o - --data-binary @- https://raw.example.com"
     assert stage.run(raw.policy(), "sh", "-c", script + "/count").stdout == "3000000 200 3000000"
     assert stage.run(raw.policy(), "sh", "-c", script + "/denied/x").stdout.endswith(" 403 0")
+
+
+def test_an_event_is_not_held_back(raw, stage):
+    """The server says one thing and goes on thinking: it arrives at once, whole."""
+    program = f"import urllib.request as u; print(u.urlopen('https://{HOST}/event', timeout=10).read1(99), flush=True)"
+    assert stage.run(raw.policy(), st.PYTHON, "-c", program).stdout == repr(b": hi\n\n") + "\n"
 
 
 PROGRAM = """

@@ -65,11 +65,11 @@ static bool in_trailer(struct h1_body *b, char c)
 			return true;
 		}
 		b->state = TRAILER_NAME;
-		return h1_is((unsigned char)c, H1_NAME);
+		return h1_is((unsigned char)c, H1_TOKEN); /* none passes, so a '_' has no twin to be taken for */
 	case TRAILER_NAME:
 		if (c == ':')
 			b->state = TRAILER_VALUE;
-		return c == ':' || h1_is((unsigned char)c, H1_NAME);
+		return c == ':' || h1_is((unsigned char)c, H1_TOKEN);
 	case TRAILER_VALUE:
 		if (c == '\r')
 			b->state = TRAILER_LF;

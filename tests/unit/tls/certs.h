@@ -31,6 +31,7 @@ struct test_cert_spec {
 	long from_s, to_s; /* from now; both 0: a day each way */
 	int is_ca;
 	int no_constraints;
+	const int *path_length;		/* NULL: none */
 	const int *usage;		/* bits of KeyUsage, ending in -1 */
 	int eku;			/* NID, 0: none */
 	const char *key;		/* "P-256" when NULL; "P-384", "P-521", "RSA-1024", "RSA-2048", "ED25519" */
@@ -84,6 +85,10 @@ static inline void test_cert_constraints(X509 *cert, const struct test_cert_spec
 		BASIC_CONSTRAINTS *b = BASIC_CONSTRAINTS_new();
 
 		b->ca = spec->is_ca ? 0xff : 0;
+		if (spec->path_length) {
+			b->pathlen = ASN1_INTEGER_new();
+			ASN1_INTEGER_set(b->pathlen, *spec->path_length);
+		}
 		test_cert_add(cert, NID_basic_constraints, b, 1);
 		BASIC_CONSTRAINTS_free(b);
 	}

@@ -9,6 +9,7 @@
 #include "base/util.h"
 #include "tls/ca.h"
 
+static const int negative = -1, none_below = 0, one_below = 1;
 static const int sign_bits[] = { 5, 6, -1 }, leaf_bits[] = { 0, -1 };
 
 static int load(const struct test_cert_spec *spec, struct ca **ret, char *reason)
@@ -69,6 +70,8 @@ static void names_what_is_wrong(void **state)
 	} rows[] = {
 		{ { .is_ca = 0 }, "CA:TRUE" },
 		{ { .no_constraints = 1, .usage = sign_bits }, "CA:TRUE" },
+		{ { .is_ca = 1, .usage = sign_bits, .path_length = &negative }, "malformed or contradicting" },
+		{ { .is_ca = 0, .usage = sign_bits, .path_length = &none_below }, "CA:TRUE" },
 		{ { .is_ca = 1, .usage = leaf_bits }, "keyCertSign" },
 		{ { .is_ca = 1, .usage = sign_bits, .eku = NID_client_auth }, "serverAuth" },
 		{ { .is_ca = 1, .usage = sign_bits, .key = "RSA-1024" }, "2048" },
@@ -87,6 +90,22 @@ static void names_what_is_wrong(void **state)
 		assert_null(ca);
 		if (!strstr(reason, rows[i].word))
 			fail_msg("row %zu: \"%s\" lacks \"%s\"", i, reason, rows[i].word);
+	}
+}
+
+/* A leaf is no CA, so a path length of 0 allows it, as every greater one does. */
+static void every_path_length_allows_leaves(void **state)
+{
+	static const int *const lengths[] = { NULL, &none_below, &one_below };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(lengths); i++) {
+		struct test_cert_spec spec = { .is_ca = 1, .usage = sign_bits, .path_length = lengths[i] };
+		struct ca *ca = NULL;
+		char reason[256] = "";
+
+		assert_int_equal(load(&spec, &ca, reason), 0);
+		ca_free(ca);
 	}
 }
 
@@ -123,6 +142,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(takes_usual_authorities),
 		cmocka_unit_test(names_what_is_wrong),
+		cmocka_unit_test(every_path_length_allows_leaves),
 		cmocka_unit_test(refuses_what_does_not_fit_together),
 	};
 

@@ -4,15 +4,18 @@ import json
 import os
 import resource
 import subprocess
+import time
 
 import pytest
 
 import raw as rawlib
 import stage as st
+from test_roles import roles
 
 HOST = "raw.example.com"
 SECOND = f"GET /second HTTP/1.1\r\nHost: {HOST}\r\n\r\n"
 SCRIPTS = {"/early": ["early", "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nok", 1.5, "ok", {"do": "body"}],
+           "/hang": [{"do": "hang"}], "/big": ["HTTP/1.1 200 OK\r\nContent-Length: 67108864\r\n\r\n", {"do": "big", "size": 64 << 20}],
            "/204": [3, "HTTP/1.1 204 No Content\r\n\r\n"]}
 
 
@@ -185,3 +188,57 @@ def test_an_answer_without_a_body_needs_its_record_too(raw, stage):
             assert out.endswith(" 503") and json.loads(out[:-4])["code"] == "audit_unavailable"
     finally:
         st.sh("umount", where)
+
+
+STUCK = """
+import socket, ssl, sys
+context, host, kept = ssl.create_default_context(), "raw.example.com", []
+def clear(data=b"", port=443):
+    s = socket.create_connection(("10.77.0.25", port))
+    s.sendall(data)
+    kept.append(s)
+    return s
+def tls(data):
+    s = context.wrap_socket(socket.create_connection((host, 443)), server_hostname=host)
+    s.sendall(data)
+    kept.append(s)
+    return s
+def request(path, method="GET", fields=""):
+    return f"{method} {path} HTTP/1.1\\r\\nHost: {host}\\r\\nContent-Type: a/b\\r\\n{fields}\\r\\n".encode()
+upload = request("/hang", "POST", "Content-Length: 1000000\\r\\n")
+clear(), clear(b"\\x16\\x03\\x01\\2\\0"), clear(b"GET /", 80)
+clear(request("/hang"), 80).shutdown(socket.SHUT_WR)
+clear(f"CONNECT {host}:443 HTTP/1.1\\r\\nHost: {host}\\r\\n\\r\\n".encode(), 3128)
+tls(b"GET /x HT"), tls(request("/hang")), tls(request("/hang") * 500), tls(request("/big")), tls(upload + bytes(300000))
+tls(request("/denied/x", "POST", "Content-Length: 99\\r\\n").replace(b"a/b", b"application/json"))
+tls(request("/ok")).recv(99)
+half = tls(request("/hang"))
+half.setblocking(False)
+try:
+    half.unwrap()
+except OSError:
+    pass
+print("stuck", flush=True)
+sys.stdin.readline()
+"""
+
+
+def ticks(pid):
+    with open(f"/proc/{pid}/stat", encoding="ascii") as f:
+        return sum(map(int, f.read().rsplit(")", 1)[1].split()[11:13]))
+
+
+def test_a_worker_that_only_waits_sleeps(raw, stage):
+    """One connection in each place where it can wait for somebody: none may keep the loop turning."""
+    argv = [st.BRIDLE, "run", "--user", st.USER, "--policy", raw.policy(), "--audit", stage.dir + "/audit.jsonl", "--",
+            st.PYTHON, "-c", STUCK]
+    with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as run:
+        assert run.stdout.readline() == "stuck\n"
+        worker = roles(run)["worker"]
+        time.sleep(1)
+        before = ticks(worker)
+        time.sleep(3)
+        used = ticks(worker) - before
+        run.stdin.close()
+        run.wait(60)
+    assert used < 30, f"{used} ticks of CPU in three seconds"

@@ -9,6 +9,8 @@
 #include "base/percent.h"
 #include "base/utf8.h"
 
+#define DECODE_DEPTH_MAX 16
+
 static bool is_unreserved(unsigned char c)
 {
 	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '.' ||
@@ -34,14 +36,17 @@ static bool has_dots(struct str s)
 	}
 }
 
-/* Decodes again and again until nothing changes: a server further on may. scratch holds segment.n bytes. */
+/*
+ * Decodes again and again: a server further on may. scratch holds segment.n bytes. Whatever changes in a second round is refused
+ * as encoded twice at the latest, so that a depth that nobody needs costs no more than its name.
+ */
 static bool is_dot_segment(struct str segment, char *scratch)
 {
 	struct str s = str_make(scratch, segment.n);
 	bool changed = true;
 
 	memcpy(scratch, segment.p, segment.n);
-	while (changed) {
+	for (unsigned depth = 0; changed && depth < DECODE_DEPTH_MAX; depth++) {
 		size_t used = 0;
 
 		if (has_dots(s))

@@ -203,14 +203,10 @@ int load_bind(struct reader *r)
 	return e;
 }
 
-static const struct policy_route *probe(const struct policy *p, enum policy_scheme scheme, struct str host,
-					uint16_t port, bool is_wildcard)
-{
-	const struct policy_route *route = p->table[slot_of(p, host, port, is_wildcard)];
-
-	return route && route->origin.scheme == scheme ? route : NULL;
-}
-
+/*
+ * The most specific entry decides alone, so the first one found ends the search, even when it is of the other scheme: a
+ * wildcard never answers for a host and port that an entry of their own names.
+ */
 const struct policy_route *policy_find_route(const struct policy *p, const struct policy_origin *origin)
 {
 	struct str name = host_str(&origin->host);
@@ -218,12 +214,12 @@ const struct policy_route *policy_find_route(const struct policy *p, const struc
 
 	if (origin->port == 0)
 		return NULL;
-	route = probe(p, origin->scheme, name, origin->port, false);
+	route = p->table[slot_of(p, name, origin->port, false)];
 	while (!route && !origin->host.is_address && str_find(name, '.') < name.n) {
 		name = str_from(name, str_find(name, '.') + 1);
-		route = probe(p, origin->scheme, name, origin->port, true);
+		route = p->table[slot_of(p, name, origin->port, true)];
 	}
-	return route;
+	return route && route->origin.scheme == origin->scheme ? route : NULL;
 }
 
 bool policy_name_is_known(const struct policy *p, const struct host *host)

@@ -168,13 +168,25 @@ static enum why check_flags(const struct policy_request *request, struct policy_
 	return WHY_allowed;
 }
 
-/* The credential's own path prefix still holds when an entry of the same host decides. */
+/*
+ * The credential's own path prefix still holds when an entry of the same host decides. Compared as rules are, decoded: another
+ * spelling of the prefix must not be sent without the credential.
+ */
 static bool covers(const struct policy_credential *c, const struct path *path)
 {
-	size_t n = strlen(c->path_prefix);
-	struct str wire = str_make(path->wire, path->wire_len);
+	struct str rest = str_of(c->path_prefix);
 
-	return n == 1 || (str_starts(wire, str_make(c->path_prefix, n)) && (wire.n == n || wire.p[n] == '/'));
+	if (rest.n == 1)
+		return true;
+	for (size_t i = 0; rest.n > 0; i++) {
+		struct str segment = str_from(rest, 1);
+
+		segment.n = str_find(segment, '/');
+		if (i == path->n_segments || !str_eq(path->segments[i], segment))
+			return false;
+		rest = str_from(rest, 1 + segment.n);
+	}
+	return true;
 }
 
 static enum why decide_rules(const struct policy_request *request, struct policy_decision *d)

@@ -118,6 +118,30 @@ static int check_format(struct reader *r, struct json_object *value, const char 
 	return 0;
 }
 
+/* The path of an upstream: what rules compare, so nothing that a request could never spell. */
+static int parse_prefix(struct reader *r, struct json_object *value, const char *text, struct str path,
+			struct policy_credential *c)
+{
+	struct pattern pattern = { 0 };
+	const char *error = "no memory";
+
+	for (size_t i = 0; i < path.n; i++) {
+		if (strchr("?#*[]{} \\%", path.p[i]))
+			return reader_fail(r, value, "\"%s\": the path of an upstream is plain text, without %c", text,
+					   path.p[i]);
+	}
+	if (path.n > 0 && path.p[path.n - 1] == '/')
+		path.n--;
+	c->path_prefix = path.n ? pool_str(&r->policy->pool, path) : "/";
+	if (!c->path_prefix)
+		return -ENOMEM;
+	if (pattern_compile(&r->policy->pool, str_of(c->path_prefix), &pattern, &error) < 0)
+		return reader_fail(r, value, "\"%s\": %s", text, error);
+	if (pattern.has_empty_segment || (path.n > 0 && path.p[path.n - 1] == '/'))
+		return reader_fail(r, value, "\"%s\": the path of an upstream must not hold //", text);
+	return 0;
+}
+
 /* "https://host[:port][/prefix]" into origin and prefix. */
 static int parse_upstream(struct reader *r, struct json_object *value, struct policy_credential *c)
 {
@@ -137,16 +161,7 @@ static int parse_upstream(struct reader *r, struct json_object *value, struct po
 	c->origin.scheme = POLICY_HTTPS;
 	if (authority_parse(str_make(s.p, slash), 443, &c->origin.host, &c->origin.port) < 0)
 		return reader_fail(r, value, "\"%s\": expected https://host[:port][/path]", text);
-	s = str_from(s, slash);
-	while (s.n > 0 && s.p[s.n - 1] == '/')
-		s.n--;
-	for (size_t i = 0; i < s.n; i++) {
-		if (strchr("?#*[]{} \\%", s.p[i]))
-			return reader_fail(r, value, "\"%s\": the path of an upstream is plain text, without %c", text,
-					   s.p[i]);
-	}
-	c->path_prefix = s.n ? pool_str(&r->policy->pool, s) : "/";
-	return c->path_prefix ? 0 : -ENOMEM;
+	return parse_prefix(r, value, text, str_from(s, slash), c);
 }
 
 struct mode_name {

@@ -118,7 +118,10 @@ static bool query_overrides(struct str query)
 	return false;
 }
 
-/* A total order over paths and methods, so that the order of rows means nothing: longer path, its bytes, exact method. */
+/*
+ * A total order over what rows say, so that their own order means nothing: longer path, its bytes, exact method; of two that
+ * differ in flags alone the one that allows less.
+ */
 static bool is_more_exact(const struct policy_rule *a, const struct policy_rule *b)
 {
 	size_t n = strlen(a->path), m = strlen(b->path);
@@ -126,7 +129,13 @@ static bool is_more_exact(const struct policy_rule *a, const struct policy_rule 
 
 	if (n != m)
 		return n > m;
-	return r != 0 ? r < 0 : a->method[0] != '*' && b->method[0] == '*';
+	if (r != 0)
+		return r < 0;
+	if (strcmp(a->method, b->method) != 0)
+		return b->method[0] == '*';
+	if (a->method_override != b->method_override)
+		return b->method_override;
+	return !a->upgrade && b->upgrade;
 }
 
 static bool on_rule(void *arg, const struct policy_rule *rule)

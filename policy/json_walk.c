@@ -88,7 +88,7 @@ static int walk_escape(struct walk *w)
 	unsigned value, low;
 	int c = peek(w), r;
 
-	if (c < 0 || !strchr("\"\\/bfnrtu", c))
+	if (c <= 0 || !strchr("\"\\/bfnrtu", c)) /* strchr finds a NUL, too */
 		return fail(w, "unknown escape in a string");
 	w->at++;
 	if (c != 'u')
@@ -193,9 +193,18 @@ static int walk_number(struct walk *w)
 
 static int walk_value(struct walk *w);
 
+/* At the key that was walked last. */
+static int fail_key(struct walk *w, struct str key, const char *what)
+{
+	const struct json_place *at = &w->places->keys[w->places->n_keys - 1];
+
+	return diag_set(w->reterr, w->file, at->line, at->column, "the key \"%.*s\" %s", (int)key.n, key.p, what);
+}
+
 static int walk_member(struct walk *w, struct key **keys)
 {
 	struct key *key = pool_alloc(w->pool, sizeof(*key));
+	size_t n = 0;
 	int r;
 
 	if (!key)
@@ -206,15 +215,13 @@ static int walk_member(struct walk *w, struct key **keys)
 	if (r < 0)
 		return r;
 	if (str_find(key->text, '\\') < key->text.n)
-		return fail(w, "a key must not hold escapes");
-	for (const struct key *k = *keys; k; k = k->next) {
-		if (str_eq(k->text, key->text)) {
-			const struct json_place *at = &w->places->keys[w->places->n_keys - 1];
-
-			return diag_set(w->reterr, w->file, at->line, at->column, "the key \"%.*s\" stands twice",
-					(int)key->text.n, key->text.p);
-		}
+		return fail_key(w, key->text, "must not hold escapes");
+	for (const struct key *k = *keys; k; k = k->next, n++) {
+		if (str_eq(k->text, key->text))
+			return fail_key(w, key->text, "stands twice");
 	}
+	if (n == JSON_MEMBERS_MAX)
+		return fail_key(w, key->text, "is one too many: an object has at most 10000 members");
 	key->next = *keys;
 	*keys = key;
 	skip_space(w);
@@ -282,8 +289,11 @@ int json_walk(struct pool *pool, const char *file, struct str text, struct json_
 {
 	struct json_places places = { 0 };
 	struct walk w = { .pool = pool, .file = file, .text = text, .line = 1, .places = &places, .reterr = reterr };
-	int r = walk_value(&w);
+	int r;
 
+	if (str_starts(text, STR("\xef\xbb\xbf")))
+		return fail(&w, "the file begins with a byte order mark; save it as UTF-8 without one");
+	r = walk_value(&w);
 	if (r < 0)
 		return r;
 	skip_space(&w);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A strict walk over JSON text (RFC 8259) before json-c builds the tree: json-c keeps no positions and lets the last
- * of two equal keys win. Refuses invalid UTF-8, duplicate keys, NUL in strings, depth over 32, comments, trailing
+ * of two equal keys win. Refuses invalid UTF-8, a byte order mark, duplicate keys, NUL in strings, depth over 32, comments, trailing
  * commas, text behind the value.
  */
 #ifndef BRIDLE_POLICY_JSON_WALK_H
@@ -14,7 +14,8 @@
 struct diag;
 struct pool;
 
-#define JSON_DEPTH_MAX 32
+#define JSON_DEPTH_MAX	 32
+#define JSON_MEMBERS_MAX 10000 /* of one object */
 
 struct json_place {
 	unsigned line, column; /* from 1 */

@@ -87,8 +87,9 @@ int policy_load(const char *file, struct str text, struct policy **ret, struct d
 	if (e == 0)
 		e = parse(&r, text, &root);
 	if (e == 0) {
-		reader_tie(&r, root);
-		e = load_top(&r, root);
+		e = reader_tie(&r, root);
+		if (e == 0)
+			e = load_top(&r, root);
 		json_object_put(root);
 	}
 	if (e < 0) {

@@ -8,30 +8,34 @@
 
 #include "base/diag.h"
 
-/* A place travels as the user data of its value: index + 1 into places. */
-static void tie_value(struct reader *r, struct json_object *value)
+/* A place travels as the user data of its value: index + 1 into places. null has none, and means nothing here. */
+static int tie_value(struct reader *r, struct json_object *value, const char *key)
 {
-	if (value)
-		json_object_set_userdata(value, (void *)(uintptr_t)(r->next_value + 1), NULL);
-	r->next_value++;
+	const struct json_place *place = &r->places.values[r->next_value];
+	int e = 0;
+
+	if (!value) /* refuse: null must not read as absent, which may allow more */
+		return diag_set(r->reterr, r->file, place->line, place->column, "%s%s%s must not be null; leave it out",
+				key ? "\"" : "", key ? key : "a value", key ? "\"" : "");
+	json_object_set_userdata(value, (void *)(uintptr_t)(++r->next_value), NULL);
 	if (json_object_is_type(value, json_type_object)) {
-		json_object_object_foreach(value, key, member)
+		json_object_object_foreach(value, name, member)
 		{
-			(void)key;
-			r->next_key++;
-			tie_value(r, member);
+			e = tie_value(r, member, name);
+			if (e < 0)
+				return e;
 		}
 	} else if (json_object_is_type(value, json_type_array)) {
-		for (size_t i = 0; i < json_object_array_length(value); i++)
-			tie_value(r, json_object_array_get_idx(value, i));
+		for (size_t i = 0; e == 0 && i < json_object_array_length(value); i++)
+			e = tie_value(r, json_object_array_get_idx(value, i), NULL);
 	}
+	return e;
 }
 
-void reader_tie(struct reader *r, struct json_object *root)
+int reader_tie(struct reader *r, struct json_object *root)
 {
 	r->next_value = 0;
-	r->next_key = 0;
-	tie_value(r, root);
+	return tie_value(r, root, NULL);
 }
 
 struct json_place reader_place(const struct reader *r, struct json_object *value)
@@ -111,18 +115,16 @@ static struct json_place key_place(const struct reader *r, struct json_object *o
 
 	json_object_object_foreach(object, key, member)
 	{
+		struct json_place value = reader_place(r, member);
+
 		if (strcmp(key, wanted) != 0)
 			continue;
-		if (member) {
-			struct json_place value = reader_place(r, member);
+		/* the last key that stands before its value */
+		for (size_t i = r->places.n_keys; i-- > 0;) {
+			const struct json_place *k = &r->places.keys[i];
 
-			/* the last key that stands before its value */
-			for (size_t i = r->places.n_keys; i-- > 0;) {
-				const struct json_place *k = &r->places.keys[i];
-
-				if (k->line < value.line || (k->line == value.line && k->column < value.column))
-					return *k;
-			}
+			if (k->line < value.line || (k->line == value.line && k->column < value.column))
+				return *k;
 		}
 	}
 	return place;
@@ -156,12 +158,11 @@ int reader_keys(struct reader *r, struct json_object *object, const char *const 
 	{
 		bool found = false;
 
+		(void)member;
 		for (size_t i = 0; known[i] && !found; i++)
 			found = strcmp(key, known[i]) == 0;
 		if (!found)
 			return unknown_key(r, object, key, known, where);
-		if (!member) /* refuse: null must not read as absent, which may allow more */
-			return reader_fail(r, object, "\"%s\" %s must not be null; leave the key out", key, where);
 	}
 	return 0;
 }

@@ -17,12 +17,12 @@ struct reader {
 	struct policy *policy;
 	const char *file;
 	struct json_places places;
-	size_t next_value, next_key; /* while places are tied to the tree */
+	size_t next_value; /* while places are tied to the tree */
 	struct diag *reterr;
 };
 
-/* Ties places to every value of the tree. The tree must come from the walked text. */
-void reader_tie(struct reader *r, struct json_object *root);
+/* Ties places to every value of the tree, which must come from the walked text. -EINVAL at a null: it means nothing. */
+int reader_tie(struct reader *r, struct json_object *root);
 
 struct json_place reader_place(const struct reader *r, struct json_object *value);
 

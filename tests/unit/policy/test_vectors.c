@@ -2,6 +2,7 @@
 /* Every row of tests/policy/ *.json through the engine. A row needs no C: add it to the JSON. */
 #include "tests/lib/test.h"
 
+#include <errno.h>
 #include <glob.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -49,11 +50,9 @@ static void check_error(struct json_object *row, int r, const struct diag *diag)
 	assert_true(r < 0);
 	if (!strstr(diag->text, text_of(row, "error")))
 		fail_msg("%s: the error says: %s", text_of(row, "name"), diag->text);
-	assert_true(diag->line > 0);
-	if (line)
-		assert_int_equal(diag->line, atol(line));
-	if (column)
-		assert_int_equal(diag->column, atol(column));
+	if (diag->line == 0 || diag->column == 0 || (line && diag->line != (unsigned)atol(line)) ||
+	    (column && diag->column != (unsigned)atol(column)))
+		fail_msg("%s: the error is at %u:%u", text_of(row, "name"), diag->line, diag->column);
 }
 
 static void check_decision(struct json_object *row, const struct policy *p)
@@ -209,13 +208,51 @@ static void test_hosts(void **state)
 	assert_string_equal(h.text, "2001:db8::1");
 }
 
+/* What no row can hold: a NUL byte where an escape, a key or white space could stand, and more members than are taken. */
+static void test_bytes(void **state)
+{
+	static const struct {
+		struct str text;
+		const char *error;
+		unsigned column;
+	} rows[] = {
+		{ STR("{\"$schema\": \"\\\0\"}"), "unknown escape", 15 },
+		{ STR("{\"a\0\": 1}"), "control byte", 4 },
+		{ STR("{\0}"), "double quotes", 2 },
+		{ STR("{}\0"), "nothing behind", 3 },
+		{ STR("{\"\xff\": 1}"), "not valid UTF-8", 3 },
+		{ STR("{\"\xed\xa0\x80\": 1}"), "not valid UTF-8", 3 },
+	};
+	struct policy *p = NULL;
+	struct diag diag;
+	struct buf b;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		assert_int_equal(policy_load("p", rows[i].text, &p, &diag), -EINVAL);
+		assert_non_null(strstr(diag.text, rows[i].error));
+		assert_int_equal(diag.line, 1);
+		assert_int_equal(diag.column, rows[i].column);
+	}
+	buf_init(&b, 1 << 20);
+	for (int n = 10000; n <= 10001; n++) {
+		buf_clear(&b);
+		assert_int_equal(buf_append(&b, STR("{\"$schema\": {")), 0);
+		for (int i = 0; i < n; i++)
+			assert_int_equal(buf_printf(&b, "%s\"%d\": 1", i ? "," : "", i), 0);
+		assert_int_equal(buf_append(&b, STR("}}")), 0);
+		assert_int_equal(policy_load("p", buf_str(&b), &p, &diag), n == 10000 ? 0 : -EINVAL);
+	}
+	assert_non_null(strstr(diag.text, "10000 members"));
+	policy_unref(p);
+	buf_done(&b);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_vectors),
-		cmocka_unit_test(test_fix_allows),
-		cmocka_unit_test(test_addresses),
-		cmocka_unit_test(test_hosts),
+		cmocka_unit_test(test_vectors), cmocka_unit_test(test_fix_allows), cmocka_unit_test(test_addresses),
+		cmocka_unit_test(test_hosts),	cmocka_unit_test(test_bytes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -68,6 +68,8 @@ static int parse_method(struct reader *r, struct json_object *value, const char 
 	if (strcmp(upper, method) != 0)
 		return reader_fail(r, value, "methods are case-sensitive: write \"%s\" instead of \"%s\"", upper,
 				   method);
+	if (strpbrk(method, "*|")) /* refuse: tokens by RFC 9110, but whoever writes them means more than one method */
+		return reader_fail(r, value, "\"%s\": a row has one exact method, or \"*\" alone", method);
 	if (strcmp(method, "CONNECT") == 0 || strcmp(method, "TRACE") == 0)
 		return reader_fail(r, value, "%s can never be allowed", method);
 	*ret = method;
@@ -92,6 +94,23 @@ static int parse_query(struct reader *r, struct json_object *query, struct polic
 	return e;
 }
 
+/* refuse: a row that denies does so whatever the request carries; a key that seems to narrow it must not be ignored. */
+static int check_deny(struct reader *r, struct json_object *rule_object)
+{
+	static const char *const narrowing[] = { "query", "credential", "upgrade", "method_override", NULL };
+
+	for (size_t i = 0; narrowing[i]; i++) {
+		struct json_object *value = reader_member(rule_object, narrowing[i]);
+
+		if (value)
+			return reader_fail(r, value,
+					   "\"%s\" means nothing beside \"action\": \"deny\": such a row refuses the "
+					   "method and path whatever else the request has",
+					   narrowing[i]);
+	}
+	return 0;
+}
+
 static int parse_flags(struct reader *r, struct json_object *rule_object, struct policy_rule *rule)
 {
 	struct json_object *value = reader_member(rule_object, "action");
@@ -104,6 +123,8 @@ static int parse_flags(struct reader *r, struct json_object *rule_object, struct
 			e = reader_fail(r, value, "\"action\" must be \"allow\" or \"deny\"");
 		rule->is_deny = e == 0 && strcmp(text, "deny") == 0;
 	}
+	if (rule->is_deny)
+		return check_deny(r, rule_object);
 	value = reader_member(rule_object, "method_override");
 	if (e == 0 && value)
 		e = reader_bool(r, value, "\"method_override\"", &rule->method_override);
@@ -314,6 +335,7 @@ static int load_hosts(struct reader *r, struct json_object *domains, struct json
 
 static int load_pin(struct reader *r, const char *name, struct json_object *list, struct resolve_pin *pin)
 {
+	const struct address *other;
 	struct host host;
 	int e = reader_array(r, list, "the addresses of a name in \"resolve\"");
 
@@ -321,6 +343,8 @@ static int load_pin(struct reader *r, const char *name, struct json_object *list
 		return e;
 	if (host_parse(str_of(name), &host) < 0 || host.is_address)
 		return reader_fail(r, list, "\"%s\" is no DNS name", name);
+	if (policy_resolve_pins(r->policy, &host, &other) > 0)
+		return reader_fail(r, list, "\"%s\" is pinned already: %s is the same name", name, host.text);
 	pin->name = pool_str(&r->policy->pool, host_str(&host));
 	pin->n = json_object_array_length(list);
 	pin->addresses = pool_alloc(&r->policy->pool, (pin->n + 1) * sizeof(*pin->addresses));

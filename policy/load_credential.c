@@ -207,6 +207,31 @@ static int parse_mode(struct reader *r, struct json_object *object, struct polic
 			   "placeholder, sigv4 or client_cert");
 }
 
+/* What other modes than "header" need; a key beside a mode that does not read it is checked all the same. */
+static int check_mode_texts(struct reader *r, struct json_object *object)
+{
+	static const char *const keys[] = { "query_param_name", "path_pattern", "path_replacement", "cookie_name",
+					    NULL };
+
+	for (size_t i = 0; keys[i]; i++) {
+		struct json_object *value = reader_member(object, keys[i]);
+		const char *text = NULL;
+		char what[32];
+		int e = 0;
+
+		(void)snprintf(what, sizeof(what), "\"%s\"", keys[i]);
+		if (value)
+			e = reader_string(r, value, what, &text);
+		if (e < 0)
+			return e;
+		for (size_t k = 0; value && text[k]; k++) {
+			if ((unsigned char)text[k] <= ' ' || text[k] == 0x7f)
+				return reader_fail(r, value, "%s must not hold spaces or control bytes", what);
+		}
+	}
+	return 0;
+}
+
 static int parse_header(struct reader *r, struct json_object *object, struct policy_credential *c)
 {
 	struct json_object *header = reader_member(object, "inject_header");
@@ -230,94 +255,6 @@ static int parse_header(struct reader *r, struct json_object *object, struct pol
 	return e;
 }
 
-/* What a token request may carry besides (RFC 6749 4.4.2, RFC 8707). */
-static int check_auth_texts(struct reader *r, struct json_object *auth)
-{
-	static const char *const plain[] = { "scope", "audience", "resource", "client_auth", NULL };
-	static const char *const ways[] = { "client_secret_basic", "client_secret_post", "private_key_jwt",
-					    "tls_client_auth", NULL };
-	struct json_object *extra = reader_member(auth, "extra_params"), *way = reader_member(auth, "client_auth");
-	const char *text = NULL;
-	bool known = false;
-	int e = 0;
-
-	for (size_t i = 0; plain[i] && e == 0; i++) {
-		struct json_object *value = reader_member(auth, plain[i]);
-		char what[32];
-
-		(void)snprintf(what, sizeof(what), "\"%s\"", plain[i]);
-		if (value)
-			e = reader_string(r, value, what, &text);
-	}
-	for (size_t i = 0; way && ways[i] && e == 0; i++)
-		known |= strcmp(text, ways[i]) == 0;
-	if (e == 0 && way && !known)
-		return reader_fail(
-			r, way,
-			"\"client_auth\" must be client_secret_basic, client_secret_post, private_key_jwt or "
-			"tls_client_auth");
-	if (e < 0 || !extra)
-		return e;
-	e = reader_object(r, extra, "\"extra_params\"");
-	if (e < 0)
-		return e;
-	json_object_object_foreach(extra, name, value)
-	{
-		(void)name;
-		e = reader_string(r, value, "each value in \"extra_params\"", &text);
-		if (e < 0)
-			return e;
-	}
-	return 0;
-}
-
-static int parse_auth(struct reader *r, struct json_object *auth, struct policy_credential *c)
-{
-	static const char *const known[] = { "type",	    "token_url",    "client_id", "client_secret",
-					     "scope",	    "audience",	    "resource",	 "client_auth",
-					     "private_key", "extra_params", "watch",	 NULL };
-	static const char *const secrets[] = { "client_secret", "private_key", NULL };
-	struct json_object *type, *url, *id, *watch;
-	const char *text = NULL, *path;
-	int e = reader_object(r, auth, "\"auth\"");
-
-	if (e == 0)
-		e = reader_keys(r, auth, known, "in \"auth\"");
-	if (e < 0)
-		return e;
-	type = reader_member(auth, "type");
-	url = reader_member(auth, "token_url");
-	id = reader_member(auth, "client_id");
-	if (!type || !url || !id)
-		return reader_fail(r, auth, "\"auth\" needs \"type\", \"token_url\" and \"client_id\"");
-	e = reader_string(r, type, "\"type\"", &text);
-	if (e == 0 && strcmp(text, "client_credentials") != 0)
-		e = reader_fail(r, type, "\"type\" must be \"client_credentials\"");
-	if (e == 0)
-		e = reader_string(r, url, "\"token_url\"", &text);
-	if (e == 0 && strncmp(text, "https://", 8) != 0)
-		e = reader_fail(r, url, "\"token_url\" must be an https:// URL");
-	if (e == 0)
-		e = reader_string(r, id, "\"client_id\"", &text); /* may be plain */
-	if (e == 0 && strstr(text, "://"))
-		e = load_secret_uri(r, id, text, &path);
-	for (size_t i = 0; secrets[i] && e == 0; i++) {
-		struct json_object *value = reader_member(auth, secrets[i]);
-
-		if (value)
-			e = reader_string(r, value, secrets[i], &text);
-		if (value && e == 0)
-			e = load_secret_uri(r, value, text, &path);
-	}
-	if (e == 0)
-		e = check_auth_texts(r, auth);
-	watch = reader_member(auth, "watch");
-	if (e == 0 && watch)
-		e = reader_bool(r, watch, "\"watch\"", &c->watch);
-	c->unavailable = "auth";
-	return e;
-}
-
 static int parse_source(struct reader *r, struct json_object *object, struct policy_credential *c)
 {
 	struct json_object *key = reader_member(object, "credential_key"), *auth = reader_member(object, "auth");
@@ -332,7 +269,7 @@ static int parse_source(struct reader *r, struct json_object *object, struct pol
 	if (watch)
 		e = reader_bool(r, watch, "\"watch\"", &c->watch);
 	if (e < 0 || auth)
-		return e < 0 ? e : parse_auth(r, auth, c);
+		return e < 0 ? e : load_auth(r, auth, c);
 	e = reader_string(r, key, "\"credential_key\"", &c->uri);
 	if (e == 0)
 		e = load_secret_uri(r, key, c->uri, &c->file);
@@ -408,9 +345,20 @@ static int parse_credential(struct reader *r, const char *name, struct json_obje
 		e = parse_mode(r, object, c);
 	if (e == 0)
 		e = parse_header(r, object, c);
+	if (e == 0)
+		e = check_mode_texts(r, object);
 	for (size_t i = 0; later[i] && e == 0; i++) {
-		if (reader_member(object, later[i]))
-			c->unavailable = later[i];
+		struct json_object *value = reader_member(object, later[i]);
+		const char *text = NULL, *path;
+		char what[32];
+
+		if (!value)
+			continue;
+		(void)snprintf(what, sizeof(what), "\"%s\"", later[i]);
+		e = reader_string(r, value, what, &text);
+		if (e == 0 && text[0] != '/') /* an absolute path, as in tls.trust, or a source */
+			e = load_secret_uri(r, value, text, &path);
+		c->unavailable = later[i];
 	}
 	env = reader_member(object, "env_var");
 	return e == 0 && env ? parse_env_var(r, env, c) : e;

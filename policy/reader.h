@@ -45,6 +45,8 @@ int reader_bool(struct reader *r, struct json_object *value, const char *what, b
 /* load_route.c, load_credential.c */
 int load_network(struct reader *r, struct json_object *network);
 int load_credentials(struct reader *r, struct json_object *credentials);
+/* load_auth.c: "auth" of c. */
+int load_auth(struct reader *r, struct json_object *auth, struct policy_credential *c);
 /* load_later.c */
 int load_later(struct reader *r, struct json_object *network);
 int load_tls(struct reader *r, struct json_object *tls);

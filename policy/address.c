@@ -150,3 +150,13 @@ enum why policy_check_address(const struct policy_route *route, const struct add
 		return WHY_address_refused; /* refuse: whoever owns a name below the wildcard could point it inward */
 	return WHY_allowed;
 }
+
+enum why route_check_literal(const struct policy_route *route, const struct host *host)
+{
+	struct address address = { .family = host->family };
+
+	if (!host->is_address)
+		return WHY_allowed;
+	memcpy(address.bytes, host->bytes, sizeof(address.bytes));
+	return policy_check_address(route, &address);
+}

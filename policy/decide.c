@@ -181,7 +181,7 @@ static enum why check_flags(const struct policy_request *request, struct policy_
  * The credential's own path prefix still holds when an entry of the same host decides. Compared as rules are, decoded: another
  * spelling of the prefix must not be sent without the credential.
  */
-static bool covers(const struct policy_credential *c, const struct path *path)
+bool credential_reaches(const struct policy_credential *c, const struct path *path)
 {
 	struct str rest = str_of(c->path_prefix);
 
@@ -217,17 +217,6 @@ static enum why decide_rules(const struct policy_request *request, struct policy
 	return m.other_method ? WHY_method_not_allowed : WHY_path_not_allowed;
 }
 
-/* An address in the URL is judged here; the addresses of a name are judged where they are looked up. */
-static enum why check_literal(const struct policy_route *route, const struct host *host)
-{
-	struct address address = { .family = host->family };
-
-	if (!host->is_address)
-		return WHY_allowed;
-	memcpy(address.bytes, host->bytes, sizeof(address.bytes));
-	return policy_check_address(route, &address);
-}
-
 enum why policy_credential_refusal(const struct policy_credential *c)
 {
 	if (!c || !c->unavailable)
@@ -255,7 +244,7 @@ static enum why decide(const struct policy *p, const struct policy_request *requ
 		d->detail = d->route->feature;
 		return WHY_feature_unavailable;
 	}
-	why = check_literal(d->route, &request->origin->host);
+	why = route_check_literal(d->route, &request->origin->host);
 	if (why != WHY_allowed)
 		return why;
 	if (d->route->is_whole_host) {
@@ -266,7 +255,7 @@ static enum why decide(const struct policy *p, const struct policy_request *requ
 	} else {
 		why = decide_rules(request, d);
 	}
-	if (d->credential && !covers(d->credential, request->path)) {
+	if (d->credential && !credential_reaches(d->credential, request->path)) {
 		if (d->rule && d->rule->credential_name)
 			return WHY_path_not_allowed; /* refuse: the rule asks for a credential that does not reach there */
 		d->credential = NULL;
@@ -282,7 +271,7 @@ static enum why decide(const struct policy *p, const struct policy_request *requ
 	return why;
 }
 
-bool policy_method_has_small_letters(struct str method)
+static bool has_small_letters(struct str method)
 {
 	for (size_t i = 0; i < method.n; i++)
 		if (method.p[i] >= 'a' && method.p[i] <= 'z')
@@ -298,7 +287,7 @@ void policy_decide(const struct policy *p, const struct policy_request *request,
 	if (d.why != WHY_allowed)
 		d.credential = NULL;
 	/* to whoever reads "get" the rule for GET looks right */
-	if (!d.detail && d.why != WHY_allowed && policy_method_has_small_letters(request->method))
+	if (!d.detail && d.why != WHY_allowed && has_small_letters(request->method))
 		d.detail = "methods are case-sensitive, send it in capitals";
 	*ret = d;
 }

@@ -47,7 +47,8 @@ static int put_pattern(struct buf *out, const struct path *path)
 	return r;
 }
 
-static int put_row(struct buf *out, const struct policy_request *request)
+/* A row that covers exactly this request. credential: what the row must name; NULL: none. */
+static int put_row(struct buf *out, const struct policy_request *request, const struct policy_credential *credential)
 {
 	int r = buf_append(out, STR("{\"method\": \""));
 
@@ -57,38 +58,92 @@ static int put_row(struct buf *out, const struct policy_request *request)
 		r = buf_append(out, STR("\", \"path\": \""));
 	if (r == 0)
 		r = put_pattern(out, request->path);
+	if (r == 0 && credential)
+		r = buf_append(out, STR("\", \"credential\": \""));
+	if (r == 0 && credential)
+		r = buf_append_json(out, str_of(credential->name));
 	return r == 0 ? buf_append(out, STR("\"}")) : r;
+}
+
+/* The rows that a route of credentials alone has without being written: an entry for its host would take them away. */
+static int put_upstream_rows(struct buf *out, const struct policy_route *route)
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < route->n_rules; i++) {
+		r = buf_append(out, STR("{\"method\": \"*\", \"path\": \""));
+		if (r == 0)
+			r = buf_append_json(out, str_of(route->rules[i].path));
+		if (r == 0)
+			r = buf_append(out, STR("\"}, "));
+	}
+	return r;
+}
+
+static int put_entry(struct buf *out, const struct policy_request *request, const struct policy_route *route)
+{
+	const struct policy_origin *origin = request->origin;
+	char host[HOST_MAX + 8];
+	int r = buf_printf(out, "{\"host\": \"%s%s", origin->scheme == POLICY_HTTP ? "http://" : "",
+			   host_text(origin, false, host, sizeof(host)));
+
+	if (r == 0 && origin->port != (origin->scheme == POLICY_HTTP ? 80 : 443))
+		r = buf_printf(out, ":%u", origin->port);
+	if (r == 0)
+		r = buf_append(out, STR("\", \"paths\": ["));
+	if (r == 0 && route)
+		r = put_upstream_rows(out, route);
+	if (r == 0)
+		r = put_row(out, request, NULL);
+	return r == 0 ? buf_append(out, STR("]}")) : r;
+}
+
+/* Whether an entry for the host could allow anything: none stands there for the other scheme, and its address may be dialled. */
+static bool entry_would_help(const struct policy *p, const struct policy_origin *origin)
+{
+	static const struct policy_route plain;
+
+	return !routes_at(p, origin) && route_check_literal(&plain, &origin->host) == WHY_allowed;
+}
+
+/* A row for a host that has an entry. Nothing when no row could help. */
+static int put_row_of(struct buf *out, const struct policy_request *request, const struct policy_decision *d)
+{
+	const struct policy_route *route = d->route;
+
+	if (d->why == WHY_path_not_allowed && d->rule)
+		return 0; /* the rule is there: its credential does not reach the path */
+	if (route->is_upstream)
+		return route->n_credentials == 1 ? put_entry(out, request, route) : 0;
+	if (route->n_credentials < 2)
+		return put_row(out, request, NULL);
+	for (size_t i = 0; i < route->n_credentials; i++) {
+		if (credential_reaches(route->credentials[i], request->path))
+			return put_row(out, request, route->credentials[i]);
+	}
+	return 0;
+}
+
+bool policy_fix_is_entry(const struct policy_decision *decision)
+{
+	return !decision->route || decision->route->is_upstream;
 }
 
 int policy_render_fix(const struct policy *p, const struct policy_request *request,
 		      const struct policy_decision *decision, struct buf *out)
 {
-	const struct policy_origin *origin = request->origin;
-	char host[HOST_MAX + 8];
-	int r;
-
-	(void)p;
-	if (policy_method_has_small_letters(request->method))
-		return 0; /* the loader refuses a rule that names it */
+	if (!method_is_writable(request->method))
+		return 0;
 	switch (decision->why) {
 	case WHY_method_not_allowed:
 	case WHY_path_not_allowed:
 	case WHY_query_not_allowed:
-		return put_row(out, request);
+		return put_row_of(out, request, decision);
 	case WHY_host_not_allowed:
-		break;
+		return entry_would_help(p, request->origin) ? put_entry(out, request, NULL) : 0;
 	default:
 		return 0; /* nothing that a policy could say would allow it, or nothing that we would advise */
 	}
-	r = buf_printf(out, "{\"host\": \"%s%s", origin->scheme == POLICY_HTTP ? "http://" : "",
-		       host_text(origin, false, host, sizeof(host)));
-	if (r == 0 && origin->port != (origin->scheme == POLICY_HTTP ? 80 : 443))
-		r = buf_printf(out, ":%u", origin->port);
-	if (r == 0)
-		r = buf_append(out, STR("\", \"paths\": ["));
-	if (r == 0)
-		r = put_row(out, request);
-	return r == 0 ? buf_append(out, STR("]}")) : r;
 }
 
 static int put_route(struct buf *out, const struct policy_route *route)

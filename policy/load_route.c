@@ -42,9 +42,22 @@ static int parse_host(struct reader *r, struct json_object *at, const char *text
 	return 0;
 }
 
+bool method_is_writable(struct str method)
+{
+	static const char specials[] =
+		"!#$%&'+-.^_`~"; /* RFC 9110 tokens but * and |, which look like more than one method */
+
+	for (size_t i = 0; i < method.n; i++) {
+		char c = method.p[i];
+
+		if (!(c >= 'A' && c <= 'Z') && !(c >= '0' && c <= '9') && !memchr(specials, c, sizeof(specials) - 1))
+			return false;
+	}
+	return method.n > 0 && !str_eq(method, STR("CONNECT")) && !str_eq(method, STR("TRACE"));
+}
+
 static int parse_method(struct reader *r, struct json_object *value, const char **ret)
 {
-	static const char specials[] = "!#$%&'*+-.^_`|~";
 	const char *method = NULL;
 	char upper[HOST_MAX + 1];
 	size_t i;
@@ -52,28 +65,19 @@ static int parse_method(struct reader *r, struct json_object *value, const char 
 
 	if (e < 0)
 		return e;
-	if (strcmp(method, "*") == 0) {
-		*ret = method;
+	*ret = method;
+	if (strcmp(method, "*") == 0 || method_is_writable(str_of(method)))
 		return 0;
-	}
-	for (i = 0; i < HOST_MAX && method[i]; i++) {
-		char c = method[i];
-		bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
-
-		if (!letter && !(c >= '0' && c <= '9') && !strchr(specials, c))
-			return reader_fail(r, value, "\"method\" must be one token such as \"GET\", or \"*\"");
-		upper[i] = (char)(c >= 'a' && c <= 'z' ? c - 32 : c);
-	}
+	for (i = 0; i < HOST_MAX && method[i]; i++)
+		upper[i] = (char)(method[i] >= 'a' && method[i] <= 'z' ? method[i] - 32 : method[i]);
 	upper[i] = '\0';
-	if (strcmp(upper, method) != 0)
+	if (method_is_writable(str_make(upper, i)) && !method[i])
 		return reader_fail(r, value, "methods are case-sensitive: write \"%s\" instead of \"%s\"", upper,
 				   method);
-	if (strpbrk(method, "*|")) /* refuse: tokens by RFC 9110, but whoever writes them means more than one method */
-		return reader_fail(r, value, "\"%s\": a row has one exact method, or \"*\" alone", method);
-	if (strcmp(method, "CONNECT") == 0 || strcmp(method, "TRACE") == 0)
-		return reader_fail(r, value, "%s can never be allowed", method);
-	*ret = method;
-	return 0;
+	if (strcmp(upper, "CONNECT") == 0 || strcmp(upper, "TRACE") == 0)
+		return reader_fail(r, value, "%s can never be allowed", upper);
+	return reader_fail(r, value, "\"%s\": a row has one exact method, a token such as \"GET\", or \"*\" alone",
+			   method);
 }
 
 static int parse_query(struct reader *r, struct json_object *query, struct policy_rule *rule)

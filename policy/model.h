@@ -12,8 +12,8 @@
 #define POLICY_RULES_MAX       100000
 #define POLICY_CREDENTIALS_MAX 64
 #define POLICY_LATER_MAX       4
-#define PATTERN_SEGMENTS_MAX   64
-#define PATTERN_STARS_MAX      8 /* in one segment */
+#define PATTERN_SEGMENTS_MAX   PATH_SEGMENTS_MAX /* whatever can be asked for can be written */
+#define PATTERN_STARS_MAX      8		 /* in one segment */
 
 struct pool_block;
 
@@ -130,10 +130,19 @@ int routes_reserve(struct policy *p, size_t n);
 /* Indexes p->routes[p->n_routes] and counts it. NULL, or the route that has the same host and port already. */
 const struct policy_route *routes_add(struct policy *p);
 
-/* decide.c: no rule can name such a method, because the loader wants capitals */
-bool policy_method_has_small_letters(struct str method);
+/* The entry of that very host and port, of whatever scheme; NULL: none. */
+const struct policy_route *routes_at(const struct policy *p, const struct policy_origin *origin);
+
+/* decide.c */
+/* Whether the path is below the credential's prefix. */
+bool credential_reaches(const struct policy_credential *c, const struct path *path);
+
+/* load_route.c: whether a row may have this method, so that it is not advised when not. */
+bool method_is_writable(struct str method);
 
 /* address.c */
+/* An address in the URL is judged here; the addresses of a name are judged where they are looked up. */
+enum why route_check_literal(const struct policy_route *route, const struct host *host);
 int address_parse_range(struct str s, struct address_range *ret);
 int address_parse(struct str s, struct address *ret);
 

@@ -91,12 +91,15 @@ static int compile_segment(struct pool *pool, struct str s, struct segment *ret,
 int pattern_compile(struct pool *pool, struct str text, struct pattern *ret, const char **ret_error)
 {
 	struct pattern p = { 0 };
+	size_t slashes = 0;
 
 	if (text.n == 0 || text.p[0] != '/') {
 		*ret_error = "a path begins with /";
 		return -EINVAL;
 	}
-	p.segments = pool_alloc(pool, PATTERN_SEGMENTS_MAX * sizeof(*p.segments));
+	for (size_t i = 0; i < text.n; i++)
+		slashes += text.p[i] == '/';
+	p.segments = pool_alloc(pool, slashes * sizeof(*p.segments));
 	if (!p.segments)
 		return -ENOMEM;
 	while (text.n > 0) {

@@ -135,9 +135,11 @@ const char *policy_rule_describe(const struct policy *p, const struct policy_rul
 const char *policy_route_describe(const struct policy_route *route, char *out, size_t size);
 
 /*
- * The exact JSON that would allow the request, on one line: a whole allow_domain entry when the host has no
- * route, a paths row otherwise. Appends to out. 0 or -errno.
+ * The exact JSON that would allow the request, on one line: a whole allow_domain entry when the host has no entry
+ * (policy_fix_is_entry()), a paths row otherwise; nothing when no line would, or none that we would advise. Appends to
+ * out. 0 or -errno.
  */
+bool policy_fix_is_entry(const struct policy_decision *decision);
 int policy_render_fix(const struct policy *p, const struct policy_request *request,
 		      const struct policy_decision *decision, struct buf *out);
 

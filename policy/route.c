@@ -60,9 +60,14 @@ const struct policy_route *routes_add(struct policy *p)
 	return NULL;
 }
 
+const struct policy_route *routes_at(const struct policy *p, const struct policy_origin *origin)
+{
+	return p->table[slot_of(p, host_str(&origin->host), origin->port, false)];
+}
+
 static struct policy_route *route_of(struct policy *p, const struct policy_origin *origin)
 {
-	const struct policy_route *route = p->table[slot_of(p, host_str(&origin->host), origin->port, false)];
+	const struct policy_route *route = routes_at(p, origin);
 
 	return route ? &p->routes[route - p->routes] : NULL;
 }

@@ -84,10 +84,13 @@ static int put_next(struct buf *out, const struct question *q)
 
 	if (!mark)
 		return put_line(out, "next", next);
-	if (buf_len(&q->fix) == 0)
-		return buf_printf(out, "  %-11s%.*sa rule that allows it\n", "next", (int)(mark - next.p), next.p);
-	r = buf_printf(out, "  %-11s%.*sthis line in %s:\n", "next", (int)(mark - next.p), next.p,
-		       q->decision.route ? "the \"paths\" of this host" : "network.allow_domain");
+	r = buf_printf(out, "  %-11s%.*s", "next", (int)(mark - next.p), next.p);
+	if (r == 0 && buf_len(&q->fix) == 0)
+		return buf_append(out, STR("another way: no single line would allow it\n"));
+	if (r == 0)
+		r = buf_printf(out, "this line in %s:\n",
+			       policy_fix_is_entry(&q->decision) ? "network.allow_domain"
+								 : "the \"paths\" of this host");
 	if (r == 0)
 		r = buf_append(out, buf_str(&q->fix));
 	return r == 0 ? buf_append(out, STR("\n")) : r;

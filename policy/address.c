@@ -2,48 +2,59 @@
 /*
  * Which addresses may be dialled. A name that resolves to loopback, link-local, metadata, multicast or reserved
  * space is refused unless the entry lists the range; private space is refused under a wildcard. IPv4 inside IPv6
- * (mapped, compatible, NAT64, 6to4, Teredo) is judged by what is inside.
+ * (mapped, compatible, translated, NAT64, 6to4, Teredo, ISATAP) is judged by what is inside.
  */
 #include "policy/model.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
 
-enum range_kind { RANGE_NEVER, RANGE_PRIVATE };
+#include "base/util.h"
 
-struct known_range {
-	const char *text;
-	enum range_kind kind;
+#define V4(bits_, ...)                                                \
+	{                                                             \
+		.base = { AF_INET, { __VA_ARGS__ } }, .bits = (bits_) \
+	}
+#define V6(bits_, ...)                                                 \
+	{                                                              \
+		.base = { AF_INET6, { __VA_ARGS__ } }, .bits = (bits_) \
+	}
+
+/* clang-format off */
+static const struct address_range never[] = {
+	V4(8, 0), /* this network */
+	V4(8, 127),
+	V4(16, 169, 254),
+	V4(24, 192, 0, 0),
+	V4(24, 192, 0, 2),
+	V4(15, 198, 18),
+	V4(24, 198, 51, 100),
+	V4(24, 203, 0, 113),
+	V4(4, 224),
+	V4(4, 240),
+	V4(32, 100, 100, 100, 200), /* metadata, Alibaba */
+	V4(32, 168, 63, 129, 16), /* metadata, Azure */
+	V6(128, 0),
+	V6(128, [15] = 1),
+	V6(10, 0xfe, 0x80),
+	V6(10, 0xfe, 0xc0),
+	V6(8, 0xff),
+	V6(128, 0xfd, 0x00, 0x0e, 0xc2, [14] = 0x02, 0x54), /* metadata, AWS */
+	V6(128, 0xfd, 0x20, 0x00, 0xce, [14] = 0x02, 0x54), /* metadata, GCP */
+	V6(48, 0x00, 0x64, 0xff, 0x9b, 0x00, 0x01), /* local NAT64, RFC 8215: where the IPv4 address stands is the operator's choice */
+	V6(32, 0x20, 0x01, 0x0d, 0xb8),
+	V6(20, 0x3f, 0xff),
+	V6(64, 0x01),
 };
 
-static const struct known_range known_ranges[] = {
-	{ "0.0.0.0/8", RANGE_NEVER },
-	{ "127.0.0.0/8", RANGE_NEVER },
-	{ "169.254.0.0/16", RANGE_NEVER },
-	{ "192.0.0.0/24", RANGE_NEVER },
-	{ "192.0.2.0/24", RANGE_NEVER },
-	{ "198.18.0.0/15", RANGE_NEVER },
-	{ "198.51.100.0/24", RANGE_NEVER },
-	{ "203.0.113.0/24", RANGE_NEVER },
-	{ "224.0.0.0/4", RANGE_NEVER },
-	{ "240.0.0.0/4", RANGE_NEVER },
-	{ "100.100.100.200/32", RANGE_NEVER },
-	{ "168.63.129.16/32", RANGE_NEVER },
-	{ "::/128", RANGE_NEVER },
-	{ "::1/128", RANGE_NEVER },
-	{ "fe80::/10", RANGE_NEVER },
-	{ "fec0::/10", RANGE_NEVER },
-	{ "ff00::/8", RANGE_NEVER },
-	{ "fd00:ec2::254/128", RANGE_NEVER },
-	{ "fd20:ce::254/128", RANGE_NEVER },
-	{ "2001:db8::/32", RANGE_NEVER },
-	{ "100::/64", RANGE_NEVER },
-	{ "10.0.0.0/8", RANGE_PRIVATE },
-	{ "172.16.0.0/12", RANGE_PRIVATE },
-	{ "192.168.0.0/16", RANGE_PRIVATE },
-	{ "100.64.0.0/10", RANGE_PRIVATE },
-	{ "fc00::/7", RANGE_PRIVATE },
+static const struct address_range internal[] = {
+	V4(8, 10),
+	V4(12, 172, 16),
+	V4(16, 192, 168),
+	V4(10, 100, 64),
+	V6(7, 0xfc),
 };
+/* clang-format on */
 
 int address_parse(struct str s, struct address *ret)
 {
@@ -86,52 +97,52 @@ static bool in_range(const struct address_range *range, const struct address *a)
 	return rest == 0 || ((range->base.bytes[whole] ^ a->bytes[whole]) & (0xff << (8 - rest)) & 0xff) == 0;
 }
 
-static bool in_known(const struct address *a, enum range_kind kind)
+static bool in_some(const struct address_range *ranges, size_t n, const struct address *a)
 {
-	for (size_t i = 0; i < sizeof(known_ranges) / sizeof(known_ranges[0]); i++) {
-		struct address_range range;
-
-		if (known_ranges[i].kind == kind && address_parse_range(str_of(known_ranges[i].text), &range) == 0 &&
-		    in_range(&range, a))
+	for (size_t i = 0; i < n; i++) {
+		if (in_range(&ranges[i], a))
 			return true;
 	}
 	return false;
+}
+
+/* Where an IPv6 address of a translation or tunnel has the IPv4 one that is dialled in the end; 0: nowhere. */
+static size_t inner_at(const uint8_t *b)
+{
+	static const uint8_t zeros[12], mapped[12] = { [10] = 0xff, [11] = 0xff };
+	static const uint8_t translated[12] = { [8] = 0xff, [9] = 0xff }; /* RFC 2765 */
+	static const uint8_t nat64[12] = { 0, 0x64, 0xff, 0x9b };
+	static const uint8_t isatap[4] = { 0, 0, 0x5e, 0xfe }, isatap_global[4] = { 2, 0, 0x5e, 0xfe }; /* RFC 5214 */
+
+	if (memcmp(b, mapped, 12) == 0 || memcmp(b, translated, 12) == 0 || memcmp(b, nat64, 12) == 0 ||
+	    memcmp(b + 8, isatap, 4) == 0 || memcmp(b + 8, isatap_global, 4) == 0)
+		return 12;
+	if (memcmp(b, zeros, 12) == 0 && (b[12] | b[13] | b[14]) != 0)
+		return 12;
+	return b[0] == 0x20 && b[1] == 0x02 ? 2 : 0; /* 6to4, RFC 3056 */
 }
 
 /* The IPv4 address inside an IPv6 one. */
 static bool inner_ipv4(const struct address *a, struct address *ret)
 {
-	static const uint8_t zeros[12], mapped[12] = { [10] = 0xff, [11] = 0xff };
-	static const uint8_t nat64[12] = { 0, 0x64, 0xff, 0x9b }, nat64_local[6] = { 0, 0x64, 0xff, 0x9b, 0, 1 };
 	const uint8_t *b = a->bytes;
+	const size_t at = a->family == AF_INET6 ? inner_at(b) : 0;
 
-	if (a->family != AF_INET6)
-		return false;
 	*ret = (struct address){ .family = AF_INET };
-	if (memcmp(b, mapped, 12) == 0 || memcmp(b, nat64, 12) == 0 || memcmp(b, nat64_local, 6) == 0 ||
-	    (memcmp(b, zeros, 12) == 0 && (b[12] | b[13] | b[14]) != 0)) {
-		memcpy(ret->bytes, b + 12, 4);
+	if (at > 0) {
+		memcpy(ret->bytes, b + at, 4);
 		return true;
 	}
-	if (b[0] == 0x20 && b[1] == 0x02) { /* 6to4, RFC 3056 */
-		memcpy(ret->bytes, b + 2, 4);
-		return true;
-	}
-	if (b[0] == 0x20 && b[1] == 0x01 && b[2] == 0 && b[3] == 0) { /* Teredo, RFC 4380: complemented */
-		for (int i = 0; i < 4; i++)
-			ret->bytes[i] = (uint8_t)~b[12 + i];
-		return true;
-	}
-	return false;
+	if (a->family != AF_INET6 || b[0] != 0x20 || b[1] != 0x01 || b[2] != 0 || b[3] != 0)
+		return false;
+	for (int i = 0; i < 4; i++) /* Teredo, RFC 4380: complemented */
+		ret->bytes[i] = (uint8_t)~b[12 + i];
+	return true;
 }
 
 bool policy_address_is_listed(const struct policy_route *route, const struct address *address)
 {
-	for (size_t i = 0; i < route->n_ranges; i++) {
-		if (in_range(&route->ranges[i], address))
-			return true;
-	}
-	return false;
+	return in_some(route->ranges, route->n_ranges, address);
 }
 
 enum why policy_check_address(const struct policy_route *route, const struct address *address)
@@ -144,9 +155,10 @@ enum why policy_check_address(const struct policy_route *route, const struct add
 	if (policy_address_is_listed(route, address))
 		return WHY_allowed;
 	has_inner = inner_ipv4(address, &inner);
-	if (in_known(address, RANGE_NEVER) || (has_inner && in_known(&inner, RANGE_NEVER)))
+	if (in_some(never, ARRAY_SIZE(never), address) || (has_inner && in_some(never, ARRAY_SIZE(never), &inner)))
 		return WHY_address_refused;
-	if (route->is_wildcard && (in_known(address, RANGE_PRIVATE) || (has_inner && in_known(&inner, RANGE_PRIVATE))))
+	if (route->is_wildcard && (in_some(internal, ARRAY_SIZE(internal), address) ||
+				   (has_inner && in_some(internal, ARRAY_SIZE(internal), &inner))))
 		return WHY_address_refused; /* refuse: whoever owns a name below the wildcard could point it inward */
 	return WHY_allowed;
 }

@@ -153,15 +153,76 @@ static void test_fix_allows(void **state)
 	policy_unref(p);
 }
 
+static void judge(const struct policy *p, const char *name, const char *text, enum why want)
+{
+	struct policy_origin origin = { .port = 443 };
+	struct address a = { 0 };
+	struct host h;
+
+	if (host_parse(str_of(text), &h) < 0 || !h.is_address)
+		fail_msg("%s is no address", text);
+	a.family = h.family;
+	memcpy(a.bytes, h.bytes, 16);
+	assert_int_equal(host_parse(str_of(name), &origin.host), 0);
+	if (policy_check_address(policy_find_route(p, &origin), &a) != want)
+		fail_msg("%s for %s: expected %s", text, name, why_symbol(want));
+}
+
 static void test_addresses(void **state)
 {
-	static const char *const bad[] = { "127.0.0.1",	       "169.254.169.254", "0.0.0.0",   "::1",
-					   "::ffff:127.0.0.1", "fe80::1",	  "224.0.0.1", "64:ff9b::7f00:1",
-					   "2002:7f00:1::",    "fd00:ec2::254" };
-	struct policy_origin origin = { .port = 443 };
+	static const char *const bad[] = { "127.0.0.1",
+					   "169.254.169.254",
+					   "0.0.0.0",
+					   "::1",
+					   "::ffff:127.0.0.1",
+					   "fe80::1",
+					   "224.0.0.1",
+					   "64:ff9b::7f00:1",
+					   "2002:7f00:1::",
+					   "fd00:ec2::254",
+					   "0.1.2.3",
+					   "127.255.255.255",
+					   "169.254.0.0",
+					   "192.0.0.192",
+					   "192.0.2.1",
+					   "198.19.255.255",
+					   "198.51.100.7",
+					   "203.0.113.255",
+					   "239.255.255.255",
+					   "255.255.255.255",
+					   "100.100.100.200",
+					   "168.63.129.16",
+					   "::",
+					   "fe80::a9fe:a9fe",
+					   "febf::1",
+					   "fec0::1",
+					   "ff02::1",
+					   "fd20:ce::254",
+					   "2001:db8::5",
+					   "3fff::1",
+					   "100::1",
+					   "64:ff9b:1::1",
+					   "64:ff9b:1:7f00:0:100::",
+					   "::127.0.0.1",
+					   "::ffff:0:127.0.0.1",
+					   "2001:db7::5efe:127.0.0.1",
+					   "2001:db7::200:5efe:169.254.169.254",
+					   "2001:0:1234::80ff:fffe",
+					   "64:ff9b::a9fe:a9fe",
+					   "2002:a9fe:a9fe::1",
+					   "::ffff:169.254.169.254" };
+	static const char *const good[] = { "1.0.0.0",	      "126.255.255.255", "128.0.0.0",	     "169.253.255.255",
+					    "169.255.0.0",    "192.0.1.0",	 "192.0.3.1",	     "198.17.255.255",
+					    "198.20.0.0",     "223.255.255.255", "168.63.129.17",    "2606:4700::1111",
+					    "fe7f::1",	      "2001:db9::1",	 "64:ff9b::808:808", "2002:808:808::1",
+					    "::ffff:8.8.8.8", "3ffe::1",	 "64:ff9b:2::1" };
+	static const char *const internal[] = { "10.0.0.0",	   "10.255.255.255",	   "172.16.0.1",
+						"172.31.255.255",  "192.168.0.1",	   "100.64.0.1",
+						"100.100.100.201", "100.127.255.255",	   "fc00::1",
+						"fdff::1",	   "::ffff:10.0.0.1",	   "64:ff9b::a00:1",
+						"2002:c0a8:1::1",  "::ffff:0:192.168.0.1", "2001:db7::5efe:10.0.0.1" };
 	struct policy *p = NULL;
 	struct diag diag;
-	struct host h;
 
 	(void)state;
 	assert_int_equal(policy_load("p",
@@ -170,22 +231,20 @@ static void test_addresses(void **state)
 				     &p, &diag),
 			 0);
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
-		struct address a = { 0 };
-
-		assert_int_equal(host_parse(str_of(bad[i]), &h), 0);
-		a.family = h.family;
-		memcpy(a.bytes, h.bytes, 16);
-		assert_int_equal(host_parse(STR("a.example.com"), &origin.host), 0);
-		assert_int_equal(policy_check_address(policy_find_route(p, &origin), &a), WHY_address_refused);
+		judge(p, "a.example.com", bad[i], WHY_address_refused);
+		judge(p, "x.b.example.com", bad[i], WHY_address_refused);
 	}
-	const struct address private = { .family = 2, .bytes = { 10, 77, 0, 2 } },
-			     loop = { .family = 2, .bytes = { 127, 0, 0, 9 } };
-
-	assert_int_equal(policy_check_address(policy_find_route(p, &origin), &private), WHY_allowed);
-	assert_int_equal(host_parse(STR("x.b.example.com"), &origin.host), 0);
-	assert_int_equal(policy_check_address(policy_find_route(p, &origin), &private), WHY_address_refused);
-	assert_int_equal(host_parse(STR("c.example.com"), &origin.host), 0);
-	assert_int_equal(policy_check_address(policy_find_route(p, &origin), &loop), WHY_allowed);
+	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+		judge(p, "a.example.com", good[i], WHY_allowed);
+		judge(p, "x.b.example.com", good[i], WHY_allowed);
+	}
+	for (size_t i = 0; i < sizeof(internal) / sizeof(internal[0]); i++) {
+		judge(p, "a.example.com", internal[i], WHY_allowed);
+		judge(p, "x.b.example.com", internal[i], WHY_address_refused);
+	}
+	judge(p, "c.example.com", "127.0.0.9", WHY_allowed);
+	judge(p, "c.example.com", "::ffff:127.0.0.9", WHY_address_refused); /* the range names the one form */
+	judge(p, "c.example.com", "128.0.0.0", WHY_allowed);
 	policy_unref(p);
 }
 

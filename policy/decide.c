@@ -202,7 +202,7 @@ static enum why decide_rules(const struct policy_request *request, struct policy
 {
 	struct match m = { .request = request };
 
-	trie_match(d->route, request->path, on_rule, &m);
+	trie_match(d->route, request->path->segments, request->path->n_segments, on_rule, &m);
 	d->rule = m.deny ? m.deny : m.allow ? m.allow : m.other_query ? m.other_query : m.other_method;
 	if (m.deny)
 		return WHY_rule_denies;

@@ -115,14 +115,14 @@ struct policy {
 int pattern_compile(struct pool *pool, struct str text, struct pattern *ret, const char **ret_error);
 /* LITERAL or GLOB against one decoded segment. */
 bool segment_matches(const struct segment *g, struct str s);
-/* Whether segments from..n of the pattern cover path segments at..end. */
-bool pattern_matches(const struct pattern *pattern, size_t from, const struct path *path, size_t at);
+/* Whether the pattern covers the path of these n decoded segments. */
+bool pattern_matches(const struct pattern *pattern, const struct str *segments, size_t n);
 
 /* trie.c */
 int trie_build(struct pool *pool, struct policy_route *route);
 typedef bool (*trie_fn)(void *arg, const struct policy_rule *rule); /* false: stop */
-/* Every rule whose path covers `path`, in no order. */
-void trie_match(const struct policy_route *route, const struct path *path, trie_fn fn, void *arg);
+/* Every rule whose pattern covers the path of these n decoded segments, each once, in no order. */
+void trie_match(const struct policy_route *route, const struct str *segments, size_t n, trie_fn fn, void *arg);
 
 /* route.c */
 /* Room for n routes in all. 0 or -ENOMEM. */

@@ -150,17 +150,17 @@ bool segment_matches(const struct segment *g, struct str s)
 	return s.n > last.n && str_ends(s, last);
 }
 
-bool pattern_matches(const struct pattern *pattern, size_t from, const struct path *path, size_t at)
+bool pattern_matches(const struct pattern *pattern, const struct str *segments, size_t n)
 {
-	size_t retry_from = SIZE_MAX, retry_at = 0;
+	size_t from = 0, at = 0, retry_from = SIZE_MAX, retry_at = 0;
 
-	while (at < path->n_segments) {
+	while (at < n) {
 		if (from < pattern->n && pattern->segments[from].kind == SEGMENT_ANY_DEPTH) {
 			retry_from = ++from;
 			retry_at = at;
 			continue;
 		}
-		if (from < pattern->n && segment_matches(&pattern->segments[from], path->segments[at])) {
+		if (from < pattern->n && segment_matches(&pattern->segments[from], segments[at])) {
 			from++;
 			at++;
 			continue;

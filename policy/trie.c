@@ -1,126 +1,133 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The rules of one origin as a trie over their segments up to the first "**": literal ones by binary search, those with
- * a star one after the other. A rule hangs where its first "**" stands, or where it ends. Each node is visited at most
- * once, so a request costs its depth and the nodes that fit it, however many rules there are beside them; rules that
- * begin alike up to a "**" are held against it one by one.
+ * The rules of one origin as a trie over the segments of their patterns. A request goes down all edges that fit at once, segment
+ * by segment; a node behind "**" stays once it is reached. Edges are found, not tried: literal ones by binary search,
+ * those with a star by the text in front of it or behind it, whichever is longer. So a request costs its depth and the
+ * nodes that fit it, however many rules stand beside them. Tried one by one are only stars with the same text around
+ * them, as in "a*b*c" and "a*d*c".
  */
 #include "policy/model.h"
 
 #include <errno.h>
-#include <stdlib.h>
+
+#include "base/util.h"
+
+#define ACTIVE_MAX 64 /* nodes that fit at once; beyond, every rule is asked in turn */
 
 struct trie_rule {
 	const struct policy_rule *rule;
 	struct trie_rule *next;
 };
 
-struct trie_glob {
+enum edge_kind { EDGE_LITERAL, EDGE_PREFIX, EDGE_SUFFIX, EDGE_KINDS };
+
+struct edge {
+	enum edge_kind kind;
+	struct str key;		       /* the literal; the text before the first star; the text behind the last */
 	const struct segment *segment; /* borrowed from the first rule that has it */
 	struct trie_node *node;
-	struct trie_glob *next;
+};
+
+/* Sorted by key; keys of EDGE_SUFFIX are read backwards. */
+struct edge_list {
+	struct edge **edges;
+	size_t n, size;
 };
 
 struct trie_node {
-	struct str name;	     /* of the literal segment that leads here */
-	struct trie_node **children; /* sorted by name */
-	size_t n_children, size;
-	struct trie_glob *globs;
-	struct trie_rule *rules;
+	struct edge_list lists[EDGE_KINDS];
+	struct trie_node *any;	 /* behind "**" */
+	struct trie_rule *rules; /* that end here */
 };
 
-static int compare(struct str a, struct str b)
-{
-	size_t n = a.n < b.n ? a.n : b.n;
-	int r = n ? memcmp(a.p, b.p, n) : 0;
+/* --- order ---------------------------------------------------------------------------------------------------- */
 
+static unsigned char byte_at(struct str key, enum edge_kind kind, size_t i)
+{
+	return (unsigned char)(kind == EDGE_SUFFIX ? key.p[key.n - 1 - i] : key.p[i]);
+}
+
+static int compare_keys(struct str a, struct str b, enum edge_kind kind)
+{
+	const size_t n = MIN(a.n, b.n);
+	int r = kind != EDGE_SUFFIX && n ? memcmp(a.p, b.p, n) : 0;
+
+	for (size_t i = 0; kind == EDGE_SUFFIX && i < n && r == 0; i++)
+		r = byte_at(a, kind, i) - byte_at(b, kind, i);
 	return r ? r : (a.n > b.n) - (a.n < b.n);
 }
 
-/* Index of the first child whose name is not below `name`. */
-static size_t child_slot(const struct trie_node *node, struct str name)
+static int compare_edges(const struct edge *a, const struct edge *b)
 {
-	size_t low = 0, high = node->n_children;
+	int r = compare_keys(a->key, b->key, a->kind);
 
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (compare(node->children[middle]->name, name) < 0)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low;
+	if (r == 0)
+		r = (a->segment->n_parts > b->segment->n_parts) - (a->segment->n_parts < b->segment->n_parts);
+	for (size_t i = 0; r == 0 && i < a->segment->n_parts; i++)
+		r = compare_keys(a->segment->parts[i], b->segment->parts[i], EDGE_LITERAL);
+	return r;
 }
 
-static struct trie_node *child_find(const struct trie_node *node, struct str name)
+static struct edge edge_of(const struct segment *segment)
 {
-	size_t i = child_slot(node, name);
+	struct str first = segment->parts[0], last = segment->parts[segment->n_parts - 1];
+	struct edge edge = { .kind = EDGE_LITERAL, .key = first, .segment = segment };
 
-	return i < node->n_children && str_eq(node->children[i]->name, name) ? node->children[i] : NULL;
+	if (segment->kind != SEGMENT_LITERAL)
+		edge.kind = last.n > first.n ? EDGE_SUFFIX : EDGE_PREFIX;
+	if (edge.kind == EDGE_SUFFIX)
+		edge.key = last;
+	return edge;
 }
 
-static struct trie_node *child_add(struct pool *pool, struct trie_node *node, struct str name)
+/* --- building ------------------------------------------------------------------------------------------------- */
+
+static int list_grow(struct pool *pool, struct edge_list *list)
 {
-	struct trie_node *child = child_find(node, name);
-	size_t i = child_slot(node, name);
+	const size_t size = list->size ? 2 * list->size : 4;
+	struct edge **grown = pool_alloc(pool, size * sizeof(struct edge *));
 
-	if (child)
-		return child;
-	if (node->n_children == node->size) {
-		size_t size = node->size ? 2 * node->size : 4;
-		struct trie_node **grown = pool_alloc(pool, size * sizeof(struct trie_node *));
-
-		if (!grown)
-			return NULL;
-		if (node->n_children > 0)
-			memcpy(grown, node->children, node->n_children * sizeof(struct trie_node *));
-		node->children = grown;
-		node->size = size;
-	}
-	child = pool_alloc(pool, sizeof(*child));
-	if (!child)
-		return NULL;
-	child->name = name;
-	memmove(node->children + i + 1, node->children + i, (node->n_children - i) * sizeof(struct trie_node *));
-	node->children[i] = child;
-	node->n_children++;
-	return child;
+	if (!grown)
+		return -ENOMEM;
+	if (list->n > 0)
+		memcpy(grown, list->edges, list->n * sizeof(struct edge *));
+	list->edges = grown;
+	list->size = size;
+	return 0;
 }
 
-static bool same_segment(const struct segment *a, const struct segment *b)
-{
-	if (a->n_parts != b->n_parts)
-		return false;
-	for (size_t i = 0; i < a->n_parts; i++) {
-		if (!str_eq(a->parts[i], b->parts[i]))
-			return false;
-	}
-	return true;
-}
-
-static struct trie_node *glob_add(struct pool *pool, struct trie_node *node, const struct segment *segment)
-{
-	struct trie_glob *glob = node->globs;
-
-	while (glob && !same_segment(glob->segment, segment))
-		glob = glob->next;
-	if (glob)
-		return glob->node;
-	glob = pool_alloc(pool, sizeof(*glob));
-	if (!glob)
-		return NULL;
-	glob->segment = segment;
-	glob->node = pool_alloc(pool, sizeof(*glob->node));
-	glob->next = node->globs;
-	node->globs = glob->node ? glob : node->globs;
-	return glob->node;
-}
-
+/* The node behind the edge, which is made when there is none. NULL: no memory. */
 static struct trie_node *step(struct pool *pool, struct trie_node *node, const struct segment *segment)
 {
-	return segment->kind == SEGMENT_LITERAL ? child_add(pool, node, segment->parts[0])
-						: glob_add(pool, node, segment);
+	struct edge wanted = edge_of(segment), *edge;
+	struct edge_list *list = &node->lists[wanted.kind];
+	size_t low = 0, high = list->n;
+
+	while (low < high) {
+		const size_t middle = low + (high - low) / 2;
+		const int r = compare_edges(list->edges[middle], &wanted);
+
+		if (r == 0)
+			return list->edges[middle]->node;
+		low = r < 0 ? middle + 1 : low;
+		high = r < 0 ? high : middle;
+	}
+	edge = pool_alloc(pool, sizeof(*edge));
+	wanted.node = pool_alloc(pool, sizeof(*wanted.node));
+	if (!edge || !wanted.node || (list->n == list->size && list_grow(pool, list) < 0))
+		return NULL;
+	*edge = wanted;
+	memmove(list->edges + low + 1, list->edges + low, (list->n - low) * sizeof(struct edge *));
+	list->edges[low] = edge;
+	list->n++;
+	return wanted.node;
+}
+
+static struct trie_node *step_any(struct pool *pool, struct trie_node *node)
+{
+	if (!node->any)
+		node->any = pool_alloc(pool, sizeof(*node->any));
+	return node->any;
 }
 
 int trie_build(struct pool *pool, struct policy_route *route)
@@ -134,9 +141,9 @@ int trie_build(struct pool *pool, struct policy_route *route)
 		struct trie_rule *entry = pool_alloc(pool, sizeof(*entry));
 
 		for (size_t k = 0; node && k < rule->pattern.n; k++) {
-			if (rule->pattern.segments[k].kind == SEGMENT_ANY_DEPTH)
-				break;
-			node = step(pool, node, &rule->pattern.segments[k]);
+			const struct segment *segment = &rule->pattern.segments[k];
+
+			node = segment->kind == SEGMENT_ANY_DEPTH ? step_any(pool, node) : step(pool, node, segment);
 		}
 		if (!node || !entry)
 			return -ENOMEM;
@@ -147,32 +154,139 @@ int trie_build(struct pool *pool, struct policy_route *route)
 	return 0;
 }
 
-struct walk {
-	const struct path *path;
-	trie_fn fn;
-	void *arg;
+/* --- matching ------------------------------------------------------------------------------------------------- */
+
+/*
+ * Where a request stands. A node that is not behind "**" has one way to it, from one node, so none stands here twice; one
+ * behind "**" is reached again whenever its parent is, and is looked for.
+ */
+struct active {
+	const struct trie_node *now[ACTIVE_MAX], *next[ACTIVE_MAX], *any[ACTIVE_MAX];
+	size_t n_now, n_next, n_any;
+	bool overflow;
 };
 
-/* false: fn said stop. Recursion is as deep as the longest pattern: PATTERN_SEGMENTS_MAX. */
-static bool visit(const struct walk *w, const struct trie_node *node, size_t depth)
+static void add_any(struct active *a, const struct trie_node *node)
 {
-	for (const struct trie_rule *entry = node->rules; entry; entry = entry->next) {
-		if (pattern_matches(&entry->rule->pattern, depth, w->path, depth) && !w->fn(w->arg, entry->rule))
-			return false;
+	for (; node; node = node->any) {
+		for (size_t i = 0; i < a->n_any; i++) {
+			if (a->any[i] == node)
+				return; /* with all behind it */
+		}
+		if (a->n_any == ACTIVE_MAX) {
+			a->overflow = true;
+			return;
+		}
+		a->any[a->n_any++] = node;
 	}
-	if (depth >= w->path->n_segments)
-		return true;
-	for (const struct trie_glob *glob = node->globs; glob; glob = glob->next) {
-		if (segment_matches(glob->segment, w->path->segments[depth]) && !visit(w, glob->node, depth + 1))
-			return false;
-	}
-	node = child_find(node, w->path->segments[depth]);
-	return !node || visit(w, node, depth + 1);
 }
 
-void trie_match(const struct policy_route *route, const struct path *path, trie_fn fn, void *arg)
+static void add(struct active *a, const struct trie_node *node)
 {
-	const struct walk w = { path, fn, arg };
+	if (a->n_next == ACTIVE_MAX)
+		a->overflow = true;
+	else
+		a->next[a->n_next++] = node;
+}
 
-	(void)visit(&w, route->trie, 0);
+static void follow_literal(struct active *a, const struct edge_list *list, struct str s)
+{
+	size_t low = 0, high = list->n;
+
+	while (low < high) {
+		const size_t middle = low + (high - low) / 2;
+		const int r = compare_keys(list->edges[middle]->key, s, EDGE_LITERAL);
+
+		if (r == 0) {
+			add(a, list->edges[middle]->node);
+			return;
+		}
+		low = r < 0 ? middle + 1 : low;
+		high = r < 0 ? high : middle;
+	}
+}
+
+/* The first edge of low..high, which agree up to byte i and are longer, whose byte i is not below c. */
+static size_t bound(const struct edge_list *list, enum edge_kind kind, size_t low, size_t high, size_t i, unsigned c)
+{
+	while (low < high) {
+		const size_t middle = low + (high - low) / 2;
+
+		if (byte_at(list->edges[middle]->key, kind, i) < c)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+/* Every edge whose key s begins (ends) with: low..high are those that agree with s so far, the shortest first. */
+static void follow_globs(struct active *a, const struct edge_list *list, enum edge_kind kind, struct str s)
+{
+	size_t low = 0, high = list->n;
+
+	for (size_t i = 0; low < high; i++) {
+		for (; low < high && list->edges[low]->key.n == i; low++) {
+			if (segment_matches(list->edges[low]->segment, s))
+				add(a, list->edges[low]->node);
+		}
+		if (i == s.n)
+			return;
+		low = bound(list, kind, low, high, i, byte_at(s, kind, i));
+		high = bound(list, kind, low, high, i, byte_at(s, kind, i) + 1u);
+	}
+}
+
+static void follow(struct active *a, const struct trie_node *node, struct str s)
+{
+	follow_literal(a, &node->lists[EDGE_LITERAL], s);
+	follow_globs(a, &node->lists[EDGE_PREFIX], EDGE_PREFIX, s);
+	follow_globs(a, &node->lists[EDGE_SUFFIX], EDGE_SUFFIX, s);
+}
+
+static void walk(struct active *a, const struct str *segments, size_t n)
+{
+	for (size_t i = 0; i < n && !a->overflow; i++) {
+		a->n_next = 0;
+		for (size_t k = 0; k < a->n_now; k++)
+			follow(a, a->now[k], segments[i]);
+		for (size_t k = 0; k < a->n_any; k++)
+			follow(a, a->any[k], segments[i]);
+		memcpy(a->now, a->next, a->n_next * sizeof(struct trie_node *));
+		a->n_now = a->n_next;
+		for (size_t k = 0; k < a->n_now; k++)
+			add_any(a, a->now[k]->any);
+	}
+}
+
+static bool report(const struct trie_node *const nodes[], size_t n, trie_fn fn, void *arg)
+{
+	for (size_t i = 0; i < n; i++) {
+		for (const struct trie_rule *entry = nodes[i]->rules; entry; entry = entry->next) {
+			if (!fn(arg, entry->rule))
+				return false;
+		}
+	}
+	return true;
+}
+
+void trie_match(const struct policy_route *route, const struct str *segments, size_t n, trie_fn fn, void *arg)
+{
+	struct active a;
+
+	a.now[0] = route->trie;
+	a.n_now = 1;
+	a.n_next = a.n_any = 0;
+	a.overflow = false;
+	add_any(&a, route->trie->any);
+	walk(&a, segments, n);
+	if (!a.overflow) {
+		if (report(a.now, a.n_now, fn, arg))
+			(void)report(a.any, a.n_any, fn, arg);
+		return;
+	}
+	for (size_t i = 0; i < route->n_rules; i++) {
+		if (pattern_matches(&route->rules[i].pattern, segments, n) && !fn(arg, &route->rules[i]))
+			return;
+	}
 }

@@ -64,14 +64,26 @@ static int put(struct buf *b, const char *head, const char *row, const char *tai
 int main(void)
 {
 	static const char head[] = "{\"network\":{\"allow_domain\":[{\"host\":\"h.example.com\",\"paths\":[";
+	static const struct {
+		const char *name, *pattern, *path;
+	} rows[] = {
+		{ "10,000 rules, literal", "/api/r#/**", "/api/r7777/x/y" },
+		{ "10,000 rules behind a star", "/p/*/r#/*", "/p/12/r7777/y" },
+		{ "10,000 rules behind **", "/p/**/r#/x", "/p/1/2/r7777/x" },
+		{ "10,000 stars behind a text", "/p/r#-*/x", "/p/r7777-a/x" },
+		{ "10,000 stars before a text", "/p/*-r#/x", "/p/a-r7777/x" },
+		{ "10,000 rules, all of it", "/*/p#-*/**/*.t#/**", "/a/p7777-b/c/d/e.t7777/f" },
+	};
 	struct buf b;
 	int bad = 0;
 
 	buf_init(&b, POLICY_TEXT_MAX);
-	bad |= put(&b, head, "{\"method\":\"GET\",\"path\":\"/api/r#/**\"}", "]}]}}") ||
-	       measure("10,000 rules, literal", &b, "h.example.com", "/api/r7777/x/y");
-	bad |= put(&b, head, "{\"method\":\"GET\",\"path\":\"/p/*/r#/*\"}", "]}]}}") ||
-	       measure("10,000 rules behind a star", &b, "h.example.com", "/p/12/r7777/y");
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		char row[96];
+
+		(void)snprintf(row, sizeof(row), "{\"method\":\"GET\",\"path\":\"%s\"}", rows[i].pattern);
+		bad |= put(&b, head, row, "]}]}}") || measure(rows[i].name, &b, "h.example.com", rows[i].path);
+	}
 	bad |= put(&b, "{\"network\":{\"allow_domain\":[", "\"h#.example.com\"", "]}}") ||
 	       measure("10,000 hosts", &b, "h7777.example.com", "/");
 	buf_done(&b);

@@ -32,7 +32,8 @@ static void add_segments(struct buf *b, const char *const segments[], unsigned n
 /* RULES rules, each path with a method of its own, so that no two are the same. */
 static struct policy *random_policy(void)
 {
-	static const char *const segments[] = { "a", "b", "ab", "a%2Fb", "*", "*", "**", "a*", "*b", "*a*" };
+	static const char *const segments[] = { "a",  "b",  "ab",  "a%2Fb", "*",   "*",	 "**",
+						"a*", "*b", "*a*", "a*b",   "ab*", "*ab" };
 	struct policy *p = NULL;
 	struct diag diag;
 	struct buf b;
@@ -80,9 +81,9 @@ static void compare_one(const struct policy_route *route)
 	if (pick(4) == 0)
 		assert_int_equal(buf_append(&b, STR("/")), 0);
 	assert_int_equal(path_parse(buf_str(&b), &path), WHY_allowed);
-	trie_match(route, &path, mark, &s);
+	trie_match(route, path.segments, path.n_segments, mark, &s);
 	for (size_t i = 0; i < RULES; i++) {
-		if (s.rule[i] != pattern_matches(&route->rules[i].pattern, 0, &path, 0))
+		if (s.rule[i] != pattern_matches(&route->rules[i].pattern, path.segments, path.n_segments))
 			fail_msg("%.*s and %s: the trie says %d", (int)buf_len(&b), buf_data(&b), route->rules[i].path,
 				 s.rule[i]);
 	}
@@ -112,6 +113,9 @@ static bool count(void *arg, const struct policy_rule *rule)
 	return true;
 }
 
+#define LETTERS \
+	"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+
 /* Rules behind one star are no list: the request meets its own one alone. */
 static void test_behind_a_star(void **state)
 {
@@ -130,9 +134,44 @@ static void test_behind_a_star(void **state)
 	assert_int_equal(buf_append(&b, STR("]}]}}")), 0);
 	assert_int_equal(policy_load("star", buf_str(&b), &p, &diag), 0);
 	assert_int_equal(path_parse(STR("/p/7/r4711/x"), &path), WHY_allowed);
-	trie_match(&p->routes[0], &path, count, &n);
+	trie_match(&p->routes[0], path.segments, path.n_segments, count, &n);
 	assert_int_equal(n, 1);
 	policy_unref(p);
+	buf_done(&b);
+}
+
+/* More nodes that fit than are held at once: the rules are asked in turn, and each that fits is still met once. */
+static void test_many_at_once(void **state)
+{
+	enum { MANY = 100 };
+	static struct path path;
+	struct policy *p = NULL;
+	struct diag diag;
+	struct buf b;
+
+	(void)state;
+	buf_init(&b, 1 << 20);
+	for (int deep = 0; deep < 2; deep++) {
+		size_t n = 0;
+
+		buf_clear(&b);
+		assert_int_equal(buf_append(&b, STR("{\"network\":{\"allow_domain\":[{\"host\":\"h.example.com\","
+						    "\"paths\":[")),
+				 0);
+		for (int i = 0; i < MANY; i++)
+			assert_int_equal(buf_printf(&b, "%s{\"method\":\"GET\",\"path\":\"/%.*s*%s/x\"}", i ? "," : "",
+						    i, LETTERS, deep ? "/**" : ""),
+					 0);
+		assert_int_equal(buf_append(&b, STR("]}]}}")), 0);
+		assert_int_equal(policy_load("many", buf_str(&b), &p, &diag), 0);
+		assert_int_equal(path_parse(STR("/" LETTERS "/x"), &path), WHY_allowed);
+		trie_match(&p->routes[0], path.segments, path.n_segments, count, &n);
+		assert_int_equal(n, MANY);
+		assert_int_equal(path_parse(STR("/" LETTERS "/y"), &path), WHY_allowed);
+		trie_match(&p->routes[0], path.segments, path.n_segments, count, &n);
+		assert_int_equal(n, MANY);
+		p = policy_unref(p);
+	}
 	buf_done(&b);
 }
 
@@ -141,6 +180,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_random),
 		cmocka_unit_test(test_behind_a_star),
+		cmocka_unit_test(test_many_at_once),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -9,7 +9,7 @@
 #include "base/percent.h"
 #include "base/utf8.h"
 
-#define DECODE_DEPTH_MAX 16
+#define DECODE_ROUNDS 8
 
 static bool is_unreserved(unsigned char c)
 {
@@ -37,8 +37,8 @@ static bool has_dots(struct str s)
 }
 
 /*
- * Decodes again and again: a server further on may. scratch holds segment.n bytes. Whatever changes in a second round is refused
- * as encoded twice at the latest, so that a depth that nobody needs costs no more than its name.
+ * Decodes again and again until nothing changes: a server further on may. Whatever changes after the first round is refused
+ * as encoded twice in any case, so the rounds only choose the reason, and are few. scratch holds segment.n bytes.
  */
 static bool is_dot_segment(struct str segment, char *scratch)
 {
@@ -46,7 +46,7 @@ static bool is_dot_segment(struct str segment, char *scratch)
 	bool changed = true;
 
 	memcpy(scratch, segment.p, segment.n);
-	for (unsigned depth = 0; changed && depth < DECODE_DEPTH_MAX; depth++) {
+	for (int round = 0; changed && round < DECODE_ROUNDS; round++) {
 		size_t used = 0;
 
 		if (has_dots(s))

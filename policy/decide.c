@@ -143,7 +143,7 @@ static bool on_rule(void *arg, const struct policy_rule *rule)
 	struct match *m = arg;
 	const struct policy_request *request = m->request;
 
-	/* the opt-in is for allow rules: a deny rule holds for "//" too */
+	/* the opt-in is for allow rules: a deny rule holds for "//" too, with and without (match_merged()) */
 	if (!rule->is_deny && request->path->has_empty_segment && !rule->pattern.has_empty_segment)
 		return true;
 	if (!method_matches(rule->method, request->method)) {
@@ -158,6 +158,29 @@ static bool on_rule(void *arg, const struct policy_rule *rule)
 		m->allow = rule; /* carries flags and credential */
 	}
 	return true;
+}
+
+/* For the second look at a path with empty segments: what denies it as a server reads it that drops them. */
+static bool on_merged(void *arg, const struct policy_rule *rule)
+{
+	struct match *m = arg;
+
+	if (rule->is_deny && method_matches(rule->method, m->request->method))
+		m->deny = rule;
+	return !m->deny;
+}
+
+/* The path without its empty segments, but for the last one. */
+static void match_merged(const struct policy_route *route, const struct path *path, struct match *m)
+{
+	struct str segments[PATH_SEGMENTS_MAX];
+	size_t n = 0;
+
+	for (size_t i = 0; i < path->n_segments; i++) {
+		if (path->segments[i].n > 0 || i + 1 == path->n_segments)
+			segments[n++] = path->segments[i];
+	}
+	trie_match(route, segments, n, on_merged, m);
 }
 
 static enum why check_flags(const struct policy_request *request, struct policy_decision *d)
@@ -203,6 +226,8 @@ static enum why decide_rules(const struct policy_request *request, struct policy
 	struct match m = { .request = request };
 
 	trie_match(d->route, request->path->segments, request->path->n_segments, on_rule, &m);
+	if (request->path->has_empty_segment && !m.deny)
+		match_merged(d->route, request->path, &m);
 	d->rule = m.deny ? m.deny : m.allow ? m.allow : m.other_query ? m.other_query : m.other_method;
 	if (m.deny)
 		return WHY_rule_denies;

@@ -170,25 +170,48 @@ static int put_route(struct buf *out, const struct policy_route *route)
 	return r;
 }
 
-/* A credential that no path narrows works for everything that its owner may do. */
-static int put_warning(struct buf *out, const struct policy_route *route)
+/* Whether the row gives every method on every path that the credential reaches. */
+static bool row_is_all(const struct policy_rule *rule, const struct policy_credential *c)
 {
-	const struct policy_credential *c = route->n_credentials ? route->credentials[0] : NULL;
-	char host[HOST_MAX + 8];
+	const size_t n = strcmp(c->path_prefix, "/") ? strlen(c->path_prefix) : 0;
 
-	if (!c || (!route->is_upstream && !route->is_whole_host))
+	if (rule->credential != c || strcmp(rule->method, "*") != 0 || rule->has_query)
+		return false;
+	return strcmp(rule->path, "/**") == 0 ||
+	       (strncmp(rule->path, c->path_prefix, n) == 0 && strcmp(rule->path + n, "/**") == 0);
+}
+
+static bool is_narrowed(const struct policy_route *route, const struct policy_credential *c)
+{
+	bool all = route->is_whole_host;
+
+	for (size_t i = 0; i < route->n_rules; i++) {
+		if (route->rules[i].is_deny)
+			return true;
+		all |= row_is_all(&route->rules[i], c);
+	}
+	return !all;
+}
+
+/* A credential that no path narrows works for everything that its owner may do. */
+static int put_warning(struct buf *out, const struct policy_route *route, const struct policy_credential *c)
+{
+	const char *prefix = strcmp(c->path_prefix, "/") ? c->path_prefix : "";
+	char host[HOST_MAX + 8];
+	int r;
+
+	if (is_narrowed(route, c))
 		return 0;
-	return buf_printf(out,
-			  "warning: line %u: no path narrows the credential \"%s\": every method and path%s%s is "
-			  "allowed with it. To "
-			  "narrow it, add for example:\n"
-			  "    \"network\": { \"allow_domain\": [ { \"host\": \"%s:%u\", \"paths\": [ { \"method\": "
-			  "\"GET\", \"path\": "
-			  "\"%s/**\" } ] } ] }\n",
-			  c->line, c->name, strcmp(c->path_prefix, "/") ? " below " : "",
-			  strcmp(c->path_prefix, "/") ? c->path_prefix : "",
-			  host_text(&route->origin, false, host, sizeof(host)), route->origin.port,
-			  strcmp(c->path_prefix, "/") ? c->path_prefix : "");
+	r = buf_printf(out,
+		       "warning: line %u: no path narrows the credential \"%s\": every method and path%s%s is allowed "
+		       "with it. To narrow it, add for example:\n"
+		       "    \"network\": { \"allow_domain\": [ { \"host\": \"%s:%u\", \"paths\": [ { \"method\": "
+		       "\"GET\", \"path\": \"",
+		       c->line, c->name, *prefix ? " below " : "", prefix,
+		       host_text(&route->origin, false, host, sizeof(host)), route->origin.port);
+	if (r == 0)
+		r = buf_append_json(out, str_of(prefix));
+	return r == 0 ? buf_append(out, STR("/**\" } ] } ] }\n")) : r;
 }
 
 static int put_unavailable(struct buf *out, const struct policy_credential *c)
@@ -208,8 +231,10 @@ int policy_render_table(const struct policy *p, struct buf *out)
 
 	for (size_t i = 0; i < p->n_routes && r == 0; i++)
 		r = put_route(out, &p->routes[i]);
-	for (size_t i = 0; i < p->n_routes && r == 0; i++)
-		r = put_warning(out, &p->routes[i]);
+	for (size_t i = 0; i < p->n_routes; i++) {
+		for (size_t k = 0; k < p->routes[i].n_credentials && r == 0; k++)
+			r = put_warning(out, &p->routes[i], p->routes[i].credentials[k]);
+	}
 	for (size_t i = 0; i < p->n_credentials && r == 0; i++)
 		r = put_unavailable(out, &p->credentials[i]);
 	for (size_t i = 0; i < p->n_later && r == 0; i++)

@@ -17,11 +17,11 @@ SECRETS = "/vault/vectors"
 SPECIAL_PORTS = (80, 443, 3128, 8080)
 # Every rule of the format, with at least three refusals and one permission each. Where a rule is about text that cannot be
 # loaded, the refusals are errors. "addresses.private" has its refusals in test_vectors.c (a wildcard and private space).
-RULES = ("addresses.special", "credential.auth", "credential.mode", "credential.source", "credential.upstream",
-         "credential.watch", "deny.default", "entry.alone", "entry.form", "examples", "host.canonical", "host.form",
-         "host.specific", "host.twice", "json", "keys", "later", "method", "method_override", "path.ambiguous",
-         "path.decode", "path.doublestar", "path.signs", "path.slash", "path.star", "proxy_ports", "query", "resolve", "rule.credential",
-         "rule.deny", "tls", "upstream.route")
+RULES = ("addresses.special", "credential.auth", "credential.env_var", "credential.mode", "credential.source",
+         "credential.upstream", "credential.watch", "deny.default", "entry.alone", "entry.form", "examples", "host.canonical",
+         "host.form", "host.specific", "host.twice", "host.wildcard", "json", "keys", "later", "method", "method_override",
+         "names.other", "path.ambiguous", "path.decode", "path.doublestar", "path.encoded_slash", "path.signs", "path.slash",
+         "path.star", "proxy_ports", "query", "resolve", "rule.credential", "rule.deny", "tls", "upstream.route", "version")
 
 
 def load():

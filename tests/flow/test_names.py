@@ -12,6 +12,8 @@ import stage as st
 
 ALLOWED = ["gitlab.example.com", "api.example.com", "mixed.example.com", "many.example.com", "truncated.example.com",
            "empty.example.com", "nowhere.example.com", "silent.example.com", "broken.example.com", "liar.example.com",
+           "metadata.example.com", "mapped.example.com", "translated.example.com",
+           {"host": "*.named.example.com", "addresses": ["10.77.0.0/30"]},
            nameserver.LONG, "*.wild.example.com", "bücher.example.com"]
 SERVERS = ("10.77.0.99", "fd77::99")
 
@@ -201,7 +203,11 @@ def test_resolver_that_misbehaves(stage, asked):
     assert broken["rcode"] == 2 and silent["rcode"] == 2 and liar["rcode"] == 2
 
 
-@pytest.mark.parametrize("name,status,code", [("mixed", 403, "address_refused"), ("nowhere", 502, "name_not_found"),
+@pytest.mark.parametrize("name,status,code", [("mixed", 403, "address_refused"), ("metadata", 403, "address_refused"),
+                                              ("mapped", 403, "address_refused"), ("translated", 403, "address_refused"),
+                                              ("inside.wild", 403, "address_refused"),
+                                              ("inside6.wild", 403, "address_refused"),
+                                              ("both.wild", 403, "address_refused"), ("nowhere", 502, "name_not_found"),
                                               ("empty", 502, "name_no_address"),
                                               ("broken", 502, "name_failed"), ("silent", 504, "name_timeout"),
                                               ("liar", 504, "name_timeout")])
@@ -212,6 +218,13 @@ def test_the_proxy_looks_names_up_itself(stage, asked, name, status, code):
     body = json.loads(result.stdout)
     assert (body["status"], body["code"]) == (status, code)
     assert stage.requests() == []
+
+
+def test_a_range_in_the_entry_lets_a_wildcard_inside(stage, asked):
+    """The certificate has another name, so what comes is the complaint about it: the address was dialled."""
+    host = "inside.named.example.com"
+    result = stage.run(policy(stage), "curl", "-sS", "--resolve", f"{host}:443:10.77.0.4", f"https://{host}/")
+    assert json.loads(result.stdout)["code"] == "upstream_cert_name"
 
 
 def test_programs_resolve_as_ever(stage, asked):

@@ -16,7 +16,8 @@ ADDRESSES = ("10.77.0.5", "fd77::5")
 SECRETS = "/vault/vectors"
 SPECIAL_PORTS = (80, 443, 3128, 8080)
 # Every rule of the format, with at least three refusals and one permission each. Where a rule is about text that cannot be
-# loaded, the refusals are errors. "addresses.private" has its refusals in test_vectors.c (a wildcard and private space).
+# loaded, the refusals are errors. "addresses.private" (a wildcard and private space) has its refusals in tests/flow/test_names.py:
+# no row knows what a name resolves to.
 RULES = ("addresses.special", "credential.auth", "credential.env_var", "credential.mode", "credential.source",
          "credential.upstream", "credential.watch", "deny.default", "entry.alone", "entry.form", "examples", "host.canonical",
          "host.form", "host.specific", "host.twice", "host.wildcard", "json", "keys", "later", "method", "method_override",

@@ -65,6 +65,53 @@ def test_check_and_why(stage):
     assert wrong == []
 
 
+def with_fix(text, fix):
+    """The policy with the line put where it belongs: an entry into allow_domain, a row into each entry's "paths" in turn."""
+    entries = json.loads(text).get("network", {}).get("allow_domain", [])
+    for i in range(len(entries)) if "host" not in fix else [None]:
+        document = json.loads(text)
+        into = document.setdefault("network", {}).setdefault("allow_domain", [])
+        if i is not None and not (isinstance(into[i], dict) and "paths" in into[i]):
+            continue
+        (into if i is None else into[i]["paths"]).append(fix)
+        yield json.dumps(document)
+
+
+def test_the_line_that_would_allow_it_allows_it(stage):
+    """Fed back into the policy, every "fix" loads and allows this very request; "why" says in words where it belongs."""
+    wrong, count, path = [], 0, os.path.join(stage.dir, "vector.json")
+    for row in [r for r in VALID if r["why"] != "allowed"]:
+        asked = bridle("why", "--json", "--policy", write(stage, row), row["method"], row["url"])
+        fix = json.loads(asked.stdout)["fix"]
+        if not fix:
+            continue
+        count += 1
+        words = bridle("why", "--policy", path, row["method"], row["url"]).stdout
+        place = "this line in network.allow_domain:" if "host" in json.loads(fix) else 'this line in the "paths" of this host:'
+        got = []
+        for text in with_fix(v.text_of(row), json.loads(fix)):
+            with open(path, "w", encoding="utf-8") as f:
+                f.write(text)
+            check, why = bridle("policy", "check", path), bridle("why", "--json", "--policy", path, row["method"], row["url"])
+            got.append("allowed" if (check.returncode, why.returncode) == (0, 0) else check.stderr or why.stdout)
+        if "allowed" not in got or place not in words or fix not in words:
+            wrong.append((row["name"], fix, got, words))
+    assert wrong == []
+    assert count > 70
+
+
+@pytest.mark.parametrize("method,policy", [
+    ("get", {"network": {"allow_domain": [{"host": "a.example.com", "paths": [{"method": "GET", "path": "/x"}]}]}}), ("*", {}),
+    ("GET", {"custom_credentials": {n: {"upstream": "https://a.example.com/" + n, "credential_key": "file:///s/" + n} for n in "cd"}})])
+def test_no_line_is_named_where_none_would_do(stage, method, policy):
+    """A row takes no method in lower case, "*" would allow all of them, and no credential of two reaches this path."""
+    path = write(stage, {"policy_text": policy})
+    said = bridle("why", "--json", "--policy", path, method, "https://a.example.com/x")
+    assert said.returncode == 1 and json.loads(said.stdout)["fix"] is None
+    assert "next       ask the owner of the policy for a rule that allows it\n" in bridle(
+        "why", "--policy", path, method, "https://a.example.com/x").stdout
+
+
 @pytest.fixture(scope="module")
 def server(stage):
     """One more host of the servers' namespace, with a certificate for every name of the vectors, on every port of theirs."""
@@ -107,6 +154,8 @@ def judge(stage, row, result):
                                                   if x.startswith("bridle-decision: ")][0]
     if stage.requests():
         return "the server saw it"
+    if body and json.loads(body).get("fix") != row["said"]["fix"]:
+        return f"fix {json.loads(body).get('fix')}"
     return "" if code == row["why"] else f"{status} {code}"
 
 

@@ -16,7 +16,7 @@ struct learned {
 	struct buf text;   /* owned: the policy, JSON; empty when nothing was tried */
 	uint32_t requests; /* different ones in it */
 	uint32_t
-		left_out; /* not in it: too many, or never to be learned (addresses of this machine and of metadata services) */
+		left_out; /* not in it: too many, or never to be learned (addresses of this machine and of metadata services, methods in lower case) */
 };
 
 /*

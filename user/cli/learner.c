@@ -117,6 +117,11 @@ static int learn_request(struct learner *l, const struct policy_request *request
 	buf_init(&fix, FIX_MAX);
 	policy_decide(l->empty, request, &decision);
 	r = policy_render_fix(l->empty, request, &decision, &fix);
+	if (r == 0 && buf_len(&fix) == 0) {
+		l->left_out++; /* no policy can allow it: a method in lower case */
+		buf_done(&fix);
+		return 0;
+	}
 	if (r == 0)
 		r = buf_append(&fix, str_make("", 1));
 	entry = r == 0 ? json_tokener_parse(buf_data(&fix)) : NULL;

@@ -86,7 +86,7 @@ static int put_next(struct buf *out, const struct question *q)
 		return put_line(out, "next", next);
 	r = buf_printf(out, "  %-11s%.*s", "next", (int)(mark - next.p), next.p);
 	if (r == 0 && buf_len(&q->fix) == 0)
-		return buf_append(out, STR("another way: no single line would allow it\n"));
+		return buf_append(out, STR("a rule that allows it\n"));
 	if (r == 0)
 		r = buf_printf(out, "this line in %s:\n",
 			       policy_fix_is_entry(&q->decision) ? "network.allow_domain"

@@ -81,6 +81,22 @@ static void test_learner(void **state)
 	assert_null(learner_free(l));
 }
 
+/* "get" is another method than GET, and no row can name it: a policy with it would not load. */
+static void test_method_that_no_row_can_name(void **state)
+{
+	struct learner *l = learner_new();
+	struct learned out;
+
+	(void)state;
+	learner_take(l, STR(RECORD("a.example.com", "get", "/", "host_not_allowed")));
+	learner_take(l, STR(RECORD("a.example.com", "*", "/", "host_not_allowed")));
+	assert_int_equal(learner_render(l, &out), 0);
+	assert_int_equal(out.requests, 0);
+	assert_int_equal(out.left_out, 2);
+	learned_done(&out);
+	assert_null(learner_free(l));
+}
+
 static void test_nothing_tried(void **state)
 {
 	struct learner *l = learner_new();
@@ -136,9 +152,8 @@ static void test_from_file(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_learner),
-		cmocka_unit_test(test_nothing_tried),
-		cmocka_unit_test(test_limit),
+		cmocka_unit_test(test_learner),	      cmocka_unit_test(test_method_that_no_row_can_name),
+		cmocka_unit_test(test_nothing_tried), cmocka_unit_test(test_limit),
 		cmocka_unit_test(test_from_file),
 	};
 

@@ -2,7 +2,7 @@
 /*
  * Writes the audit chain. A record is one line, made whole in memory and appended by one write(2), so that several
  * writers may share a file. "prev" is the SHA-256 of the line before it in the same chain, without its line feed. A
- * write that fails or is cut makes the audit unusable until a later one succeeds: the caller refuses meanwhile.
+ * write that fails or is cut makes the audit unusable until a record of the loss succeeds: the caller refuses meanwhile.
  */
 #include "audit/audit.h"
 
@@ -22,13 +22,14 @@
 #include "base/util.h"
 
 #define AUDIT_CHAIN_HEX 16
-#define AUDIT_RESERVE	(4 * (off_t)AUDIT_RECORD_MAX)
+#define AUDIT_RESERVE	((off_t)64 * 1024) /* beyond what is owed, so that not every exchange asks the kernel */
 
 struct audit {
 	int fd; /* borrowed */
 	unsigned tier;
 	uint64_t seq;	/* of the next record */
-	bool failed;	/* the last write failed */
+	bool cut;	/* the file ends in a part of a line */
+	uint64_t lost;	/* records since the last one that was written */
 	off_t reserved; /* up to where the file has its blocks */
 	const char *writer;
 	char *sandbox;	  /* owned */
@@ -107,24 +108,31 @@ static int hash_line(struct audit *a)
 	return 0;
 }
 
-/* Appends the line that is ready in a->line; only then the chain moves on. */
-static int finish_line(struct audit *a)
+/* 0, or -errno with nothing or a part of it in the file. */
+static int append(struct audit *a, struct str line)
 {
 	ssize_t n;
-	int r;
 
-	r = buf_append(&a->line, STR("}\n"));
-	if (r < 0)
-		return r;
 	do
-		n = write(a->fd, buf_data(&a->line), buf_len(&a->line));
+		n = write(a->fd, line.p, line.n);
 	while (n < 0 && errno == EINTR);
 	if (n < 0)
 		return -errno;
-	if ((size_t)n != buf_len(&a->line)) {
-		(void)!write(a->fd, "\n", 1); /* the cut line stands alone and `audit verify` reports it */
-		return -ENOSPC;
-	}
+	a->cut = (size_t)n != line.n;
+	return a->cut ? -ENOSPC : 0;
+}
+
+/* Appends the line that is ready in a->line; only then the chain moves on. */
+static int finish_line(struct audit *a)
+{
+	int r = buf_append(&a->line, STR("}\n"));
+
+	if (r == 0 && a->cut)
+		r = append(a, STR("\n")); /* the cut line stands alone and `audit verify` reports it */
+	if (r == 0)
+		r = append(a, buf_str(&a->line));
+	if (r < 0)
+		return r;
 	a->line.tail--; /* the hash is of the line without its line feed */
 	r = hash_line(a);
 	a->seq++;
@@ -135,7 +143,6 @@ static int conclude(struct audit *a, int r)
 {
 	if (r == 0)
 		r = finish_line(a);
-	a->failed = r < 0;
 	buf_clear(&a->line);
 	return r;
 }
@@ -252,7 +259,7 @@ static int put_outcome(struct buf *b, const struct audit_record *record)
 	return r == 0 ? put_text(b, "detail", record->detail) : r;
 }
 
-int audit_write(struct audit *a, const struct audit_record *record)
+static int write_one(struct audit *a, const struct audit_record *record)
 {
 	int r = put_head(a, record->kind);
 
@@ -267,32 +274,58 @@ int audit_write(struct audit *a, const struct audit_record *record)
 	return conclude(a, r);
 }
 
+/* What could not be written is told by the next record that can, before anything else. */
+int audit_tell_loss(struct audit *a)
+{
+	int r = a->lost == 0 ? 0
+			     : write_one(a, &(struct audit_record){ .kind = "lost",
+								    .why = WHY_audit_unavailable,
+								    .lost = a->lost,
+								    .detail = STR("records that could not be "
+										  "written") });
+
+	if (r == 0)
+		a->lost = 0;
+	return r;
+}
+
+void audit_lose(struct audit *a, uint64_t n)
+{
+	a->lost += n;
+}
+
+int audit_write(struct audit *a, const struct audit_record *record)
+{
+	int r = audit_tell_loss(a);
+
+	if (r == 0)
+		r = write_one(a, record);
+	a->lost += r < 0;
+	return r;
+}
+
 /*
- * Room for one more record before anything is sent, because a record that cannot be written afterwards would leave a
- * request without one. Taken in advance in pieces; a file system that knows no such thing says so with the write itself.
+ * Room for the records that are owed before anything is sent, because one that cannot be written afterwards would leave a
+ * request without a record. Taken in advance in pieces; a file system that knows no such thing says so with the write itself.
  */
-static bool has_room(struct audit *a)
+static bool has_room(struct audit *a, size_t owed)
 {
 	struct stat st;
+	off_t need;
 
 	if (fstat(a->fd, &st) < 0)
 		return false;
-	if (!S_ISREG(st.st_mode) || st.st_size + (off_t)AUDIT_RECORD_MAX <= a->reserved)
+	need = st.st_size + (off_t)owed;
+	if (!S_ISREG(st.st_mode) || need <= a->reserved)
 		return true;
-	if (fallocate(a->fd, FALLOC_FL_KEEP_SIZE, st.st_size, AUDIT_RESERVE) < 0)
+	if (fallocate(a->fd, FALLOC_FL_KEEP_SIZE, st.st_size, (off_t)owed + AUDIT_RESERVE) < 0)
 		return errno == EOPNOTSUPP || errno == ENOSYS; /* refuse: no space */
-	a->reserved = st.st_size + AUDIT_RESERVE;
+	a->reserved = need + AUDIT_RESERVE;
 	return true;
 }
 
-bool audit_usable(struct audit *a)
+bool audit_usable(struct audit *a, size_t owed)
 {
-	if (!has_room(a)) {
-		a->failed = true;
-		return false;
-	}
-	if (!a->failed)
-		return true;
-	/* A record of its own is the probe: it says that records were lost, and proves that the file takes them again. */
-	return audit_write(a, &(struct audit_record){ .kind = "lost", .why = WHY_audit_unavailable, .lost = 1 }) == 0;
+	/* After a loss its record is the probe: it says how many, and proves that the file takes records again. */
+	return has_room(a, owed) && audit_tell_loss(a) == 0;
 }

@@ -15,7 +15,7 @@
 #include "base/why.h"
 
 #define AUDIT_VERSION	 1
-#define AUDIT_RECORD_MAX ((size_t)32 * 1024) /* the longest target, escaped, and all the rest */
+#define AUDIT_RECORD_MAX ((size_t)64 * 1024) /* a target of 8 KiB in which every byte is escaped fits */
 #define AUDIT_HASH_HEX	 64
 
 struct audit;
@@ -68,7 +68,16 @@ struct audit_record {
 /* 0, or -errno: nothing (or a part that audit_verify reports) was written; the caller refuses the exchange (WHY_audit_unavailable). */
 int audit_write(struct audit *a, const struct audit_record *record);
 
-/* Whether the file can take a record now, before anything is sent upstream: there is room, and the last write succeeded or a probe does. */
-bool audit_usable(struct audit *a);
+/*
+ * Whether the file can take the records of `owed` bytes that are still to come, this one among them: asked before anything is
+ * sent upstream. There is room, and the last write succeeded or a probe does.
+ */
+bool audit_usable(struct audit *a, size_t owed);
+
+/* n records were lost before they came here: the next that is written tells it. */
+void audit_lose(struct audit *a, uint64_t n);
+
+/* Writes the record of kind "lost" now, when records were lost and none has told it. 0 or -errno. */
+int audit_tell_loss(struct audit *a);
 
 #endif

@@ -48,11 +48,14 @@ static void format_detail(const struct denial *d, char *out, size_t size)
 
 static void write_record(struct events *e, const struct audit_record *record)
 {
-	if (audit_write(e->audit, record) == 0)
+	if (audit_write(e->audit, record) == 0) {
+		e->failed = false;
 		return;
-	if (e->unwritten++ == 0)
+	}
+	if (!e->failed)
 		log_error("refusals of the kernel cannot be written to the audit file: free space for it; they stay "
 			  "refused");
+	e->failed = true;
 }
 
 static void on_denial(void *arg, const struct denial *d)
@@ -74,19 +77,14 @@ static void on_denial(void *arg, const struct denial *d)
 			});
 }
 
+/* What the ring had no room for, and what the file did not take: one record with the count of both. */
 static void write_losses(struct events *e)
 {
-	const uint64_t lost = kernel_events_lost(e->kernel), missing = lost - e->lost_seen + e->unwritten;
-	const struct audit_record record = { .kind = "lost",
-					     .why = WHY_audit_unavailable,
-					     .lost = missing,
-					     .policy = str_of(e->policy),
-					     .detail = STR("refusals of the kernel that were not written down") };
+	const uint64_t lost = kernel_events_lost(e->kernel);
 
-	if (missing == 0 || audit_write(e->audit, &record) < 0)
-		return;
+	audit_lose(e->audit, lost - e->lost_seen);
 	e->lost_seen = lost;
-	e->unwritten = 0;
+	(void)audit_tell_loss(e->audit); /* else at the next tick */
 }
 
 static void on_ring(struct io *io, uint32_t revents)

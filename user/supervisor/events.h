@@ -6,6 +6,7 @@
 #ifndef BRIDLE_SUPERVISOR_EVENTS_H
 #define BRIDLE_SUPERVISOR_EVENTS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/loop.h"
@@ -23,8 +24,8 @@ struct events {
 	const char *policy;    /* borrowed: generation */
 	struct io io;
 	struct timer timer;
-	uint64_t lost_seen; /* of the ring's losses, already written */
-	uint64_t unwritten; /* records that the file did not take */
+	uint64_t lost_seen; /* of the ring's losses, already handed to the audit */
+	bool failed;	    /* the file did not take the last record */
 };
 
 /* 0 or -errno. */

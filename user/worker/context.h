@@ -55,6 +55,7 @@ struct worker {
 	uint64_t boot_id; /* random: request ids differ between workers */
 	uint64_t denials; /* rows written */
 	struct counters counters;
+	size_t records_owed; /* bytes of the audit records that exchanges under way will write, at most */
 };
 
 /* credential.c */

@@ -62,6 +62,7 @@ struct exchange *exchange_free(struct exchange *x)
 		upstream_cancel(x->wait);
 	if (x->leg)
 		upstream_release(x->leg, false);
+	exchange_settle_record(x);
 	buf_done(&x->call);
 	arena_done(&x->arena);
 	free(x);

@@ -27,6 +27,7 @@ struct exchange {
 	struct http_request request;
 	struct policy_origin origin;
 	struct path path;
+	bool path_is_good; /* read to its end */
 	struct policy_decision decision;
 	const struct credential *credential; /* borrowed from the worker */
 	uint32_t credential_generation;
@@ -39,7 +40,8 @@ struct exchange {
 	struct str rpc_id; /* into call */
 	unsigned status;
 	bool audited;
-	bool answered; /* a final response head is in conn->out */
+	size_t record_owed; /* its part of the worker's records_owed */
+	bool answered;	    /* a final response head is in conn->out */
 	/* upstream */
 	struct upstream_wait *wait; /* owned while the leg is made */
 	struct upstream *leg;	    /* owned */
@@ -80,8 +82,12 @@ void exchange_abandon(struct exchange *x, enum why why);
 enum step exchange_refuse(struct exchange *x, enum why why, const char *detail);
 enum step exchange_refuse_now(struct exchange *x, enum why why, const char *detail);
 enum step exchange_hear_call(struct exchange *x);
-/* record.c: once; false when it could not be written. */
+/* record.c: once; false when it could not be written. Before it is sent, room for its record is counted. */
 bool exchange_audit(struct exchange *x);
+/* As it was decided on; as it was written when it could not be read. Without query. */
+struct str exchange_path(const struct exchange *x);
+void exchange_owe_record(struct exchange *x);
+void exchange_settle_record(struct exchange *x);
 /* relay.c */
 enum step exchange_relay(struct exchange *x);
 /* self_test.c: answers the sandbox's own self-test, without a record; anything else goes on. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The audit record of an exchange: written once, before the response ends. */
 #include "audit/audit.h"
+#include "base/util.h"
 #include "worker/exchange.h"
 #include "worker/kernel_events.h"
 
@@ -30,6 +31,27 @@ static struct str query_keys(struct exchange *x)
 	return copy;
 }
 
+struct str exchange_path(const struct exchange *x)
+{
+	return x->path_is_good ? str_make(x->path.wire, x->path.wire_len) : x->request.path;
+}
+
+/* What is not the path: names and words of ours, all bounded. A byte of JSON text takes six at most. */
+#define RECORD_FIXED_MAX ((size_t)8 * 1024)
+
+void exchange_owe_record(struct exchange *x)
+{
+	exchange_settle_record(x);
+	x->record_owed = MIN(RECORD_FIXED_MAX + 6 * x->path.wire_len, AUDIT_RECORD_MAX);
+	x->worker->records_owed += x->record_owed;
+}
+
+void exchange_settle_record(struct exchange *x)
+{
+	x->worker->records_owed -= x->record_owed;
+	x->record_owed = 0;
+}
+
 bool exchange_audit(struct exchange *x)
 {
 	const struct conn *c = x->conn;
@@ -44,7 +66,7 @@ bool exchange_audit(struct exchange *x)
 		.host = host_str(&x->origin.host),
 		.port = x->origin.port,
 		.method = x->request.method,
-		.path = str_make(x->path.wire, x->path.wire_len),
+		.path = exchange_path(x),
 		.rule = str_of(x->rule),
 		.why = x->why,
 		.credential_generation = x->credential_generation,
@@ -60,10 +82,9 @@ bool exchange_audit(struct exchange *x)
 	if (x->audited)
 		return true;
 	x->audited = true;
+	exchange_settle_record(x);
 	if (x->credential)
 		record.credential = str_of(x->credential->policy->name);
-	if (record.path.n == 0)
-		record.path = x->request.path;
 	if (x->request.has_query)
 		record.query_keys = query_keys(x);
 	if (x->why != WHY_allowed)

@@ -40,7 +40,7 @@ static int answer(struct exchange *x, enum why why, const char *detail)
 		.method = x->request.method,
 		.scheme = x->origin.scheme == POLICY_HTTPS ? STR("https") : STR("http"),
 		.authority = str_of(x->authority),
-		.path = str_make(x->path.wire, x->path.wire_len),
+		.path = exchange_path(x),
 		.rule = str_of(x->rule),
 		.fix = fix_of(x),
 		.detail = str_of(detail),

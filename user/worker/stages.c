@@ -101,7 +101,8 @@ enum step stage_identity(struct exchange *x)
 	if (r->form == HTTP_TARGET_ASTERISK)
 		return exchange_refuse(x, WHY_path_not_allowed, NULL);
 	why = path_parse(r->path, &x->path);
-	return why == WHY_allowed ? STEP_NEXT : exchange_refuse(x, why, NULL);
+	x->path_is_good = why == WHY_allowed;
+	return x->path_is_good ? STEP_NEXT : exchange_refuse(x, why, NULL);
 }
 
 enum step stage_decide(struct exchange *x)
@@ -120,7 +121,8 @@ enum step stage_decide(struct exchange *x)
 		(void)policy_rule_describe(x->worker->policy, x->decision.rule, x->rule, sizeof(x->rule));
 	if (x->decision.why != WHY_allowed)
 		return exchange_refuse(x, x->decision.why, x->decision.detail);
-	if (!audit_usable(x->worker->audit))
+	exchange_owe_record(x);
+	if (!audit_usable(x->worker->audit, x->worker->records_owed))
 		return exchange_refuse(x, WHY_audit_unavailable, NULL);
 	return STEP_NEXT;
 }

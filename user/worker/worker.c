@@ -141,6 +141,8 @@ static void stop(struct worker *w)
 	tls_client_free(w->tls_client);
 	tls_server_free(w->tls_server);
 	credentials_done(w);
+	if (w->audit)
+		(void)audit_tell_loss(w->audit);
 	audit_free(w->audit);
 	loop_free(w->loop);
 	policy_unref(w->policy);

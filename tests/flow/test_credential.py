@@ -8,6 +8,7 @@ import time
 import pytest
 
 import stage as st
+from test_roles import memory_has, roles, status
 
 MRS = "https://gitlab.example.com/api/v4/projects/7/merge_requests"
 
@@ -16,19 +17,63 @@ def token_of(stage):
     return [v for k, v in stage.requests()[-1]["headers"] if k.lower() == "private-token"]
 
 
-@pytest.mark.parametrize("content", [None, "", "x" * 20000, "two\nlines\n"])
-def test_unusable_file_means_502_and_nothing_is_sent(stage, content):
-    os.unlink(st.SECRET_FILE)
+def text(content):
+    def make(path):
+        with open(path, "wb") as f:
+            f.write(content)
+    return make
+
+
+def outside(path):
+    os.symlink("/etc/hostname", path)
+
+
+def beside(path):
+    """Out of the directory and no further: still not beneath what was passed."""
+    text(b"glpat-beside\n")("/vault/beside")
+    os.symlink("../beside", path)
+
+
+UNUSABLE = {
+    "missing": (lambda path: None, "the file does not exist"), "empty": (text(b""), "empty"), "a line end": (text(b"\n"), "empty"),
+    "too large": (text(b"x" * 20000), "too large"), "two lines": (text(b"two\nlines\n"), "more than one line"),
+    "of Windows": (text(b"token\r\n"), "carriage return"), "NUL": (text(b"tok\0en\n"), "control byte"),
+    "binary": (text(bytes(range(1, 9)) + b"\xff\xfe"), "control byte"), "a directory": (os.mkdir, "not a regular file"),
+    "a pipe": (os.mkfifo, "not a regular file"), "a device": (lambda path: os.mknod(path, 0o20600, os.makedev(1, 3)), "not a regular"),
+    "a link out": (outside, "leads out of its directory"), "a link beside": (beside, "leads out of its directory"),
+    "a loop": (lambda path: os.symlink(os.path.basename(path), path), "a link that is not followed"),
+}
+
+
+@pytest.mark.parametrize("kind", UNUSABLE)
+def test_unusable_file_means_502_and_nothing_is_sent(stage, kind):
+    make, reason = UNUSABLE[kind]
+    os.makedirs("/vault/unusable")
+    make("/vault/unusable/token")
     try:
-        if content is not None:
-            with open(st.SECRET_FILE, "w", encoding="ascii") as f:
-                f.write(content)
-        result = stage.run(stage.policy(), "curl", "-sS", MRS)
+        result = stage.run(volume_policy(stage, "/vault/unusable/token"), "curl", "-sS", "-m", "20", MRS)
         body = json.loads(result.stdout)
         assert (body["status"], body["code"]) == (502, "credential_unavailable")
         assert stage.requests() == []
+        said = [x for x in result.stderr.splitlines() if x.startswith("bridle: warning: credential gitlab is not available: ")]
+        assert len(said) == 1 and reason in said[0], result.stderr
+        assert [r.get("credential_generation") for r in stage.audit() if r.get("id") == body["instance"]] == [None]
     finally:
-        stage.write_secret(stage.secret)
+        st.sh("rm", "-rf", "/vault/unusable", "/vault/beside")
+
+
+def test_a_file_that_nobody_may_read_is_read(stage):
+    """Mode 000, somebody else's: the keeper's one capability is for this."""
+    os.makedirs("/vault/closed")
+    text(b"token-closed\n")("/vault/closed/token")
+    os.chown("/vault/closed/token", 4242, 4242)
+    os.chmod("/vault/closed/token", 0)
+    os.chmod("/vault/closed", 0)
+    try:
+        stage.run(volume_policy(stage, "/vault/closed/token"), "curl", "-sS", MRS)
+        assert tokens(stage) == ["token-closed"]
+    finally:
+        st.sh("rm", "-rf", "/vault/closed")
 
 
 def rotate(stage, change, before, after):
@@ -165,3 +210,132 @@ def test_a_bad_file_never_replaces_a_good_value(stage):
         assert run.wait(30) == 0
         assert "last good value is kept" in run.stderr.read()
     assert set(tokens(stage)) == {"token-good"}
+
+
+MANY = ("import http.client as h, sys, threading, time\n"
+        "end, bad = time.time() + float(sys.argv[1]), []\n"
+        "def work(k):\n"
+        "    n = 0\n"
+        "    while time.time() < end:\n"
+        "        c = h.HTTPSConnection('gitlab.example.com', timeout=20)\n"
+        "        for _ in range(20):\n"
+        "            c.request('GET', f'/x/{k}/{n}'); r = c.getresponse(); r.read(); n += 1\n"
+        "            if r.status != 200: bad.append(r.status)\n"
+        "            if n == 1 and k == 0: print('one', flush=True)\n"
+        "        c.close()\n"
+        "all = [threading.Thread(target=work, args=(k,)) for k in range(4)]\n"
+        "[t.start() for t in all]; [t.join() for t in all]\n"
+        "print(len(bad))\n")
+
+
+def test_rotation_by_rename_under_load(stage):
+    """Four programs' connections at once: none fails, each request carries one token that was in the file, never an older one
+    after a newer one, and what the audit says was sent is what was sent."""
+    os.makedirs("/vault/renamed")
+
+    def write(i):
+        text(f"token-{i:03}\n".encode())("/vault/renamed/.new")
+        os.rename("/vault/renamed/.new", "/vault/renamed/token")
+    write(0)
+    since = len(stage.audit())
+    argv = [st.BRIDLE, "run", "--user", st.USER, "--policy", volume_policy(stage, "/vault/renamed/token"), "--audit",
+            stage.dir + "/audit.jsonl", "--", st.PYTHON, "-c", MANY, "7"]
+    with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as run:
+        assert run.stdout.readline() == "one\n"
+        for i in range(1, 31):
+            time.sleep(0.15)
+            write(i)
+        assert run.stdout.readline() == "0\n"
+        assert run.wait(30) == 0
+    sent = {r["target"]: [v for k, v in r["headers"] if k.lower() == "private-token"] for r in stage.requests()}
+    assert all(len(v) == 1 for v in sent.values()) and len(sent) > 100
+    for k in range(4):
+        mine = [sent[t][0] for t in sorted((t for t in sent if t.startswith(f"/x/{k}/")), key=lambda t: int(t.split("/")[3]))]
+        assert mine == sorted(mine) and mine[-1] == "token-030"
+    assert {v[0] for v in sent.values()} <= {f"token-{i:03}" for i in range(31)}
+    said = {}
+    for r in stage.audit()[since:]:
+        if r["kind"] == "exchange":
+            said.setdefault(r["credential_generation"], set()).add(sent[r["path"]][0])
+    assert all(len(v) == 1 for v in said.values()) and len(said) > 5
+
+
+GATE = r"""
+import socket, ssl, sys, time, os
+directory, address = sys.argv[1:]
+context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+context.load_cert_chain(directory + "/gate.pem", directory + "/gate.key")
+listener = socket.create_server((address, 443))
+print("ready", flush=True)
+raw = listener.accept()[0]
+open(directory + "/gate-waits", "w").close()
+while not os.path.exists(directory + "/gate-opens"):
+    time.sleep(0.02)
+s = context.wrap_socket(raw, server_side=True)
+head = b""
+while b"\r\n\r\n" not in head:
+    head += s.recv(65536)
+with open(directory + "/gate-saw", "wb") as f:
+    f.write(head)
+s.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok")
+s.close()
+"""
+
+
+def test_rotated_while_the_server_makes_it_wait(stage):
+    """Decided with the old token, sent with the new one: the audit names the generation that was sent."""
+    inside = ["nsenter", "-t", str(stage.servers), "-n"]
+    st.sh(*inside, "ip", "addr", "add", "10.77.0.66/24", "dev", "eth0")
+    stage.certify("gate", ["DNS:gate.example.com"])
+    stage.spawn(*inside, st.PYTHON, "-c", GATE, stage.dir, "10.77.0.66", ready="ready")
+    os.makedirs("/vault/gate")
+    text(b"token-old\n")("/vault/gate/token")
+    policy = stage.policy(base={"custom_credentials": {"gate": {"upstream": "https://gate.example.com", "inject_header": "PRIVATE-TOKEN",
+                                                                "credential_key": "file:///vault/gate/token"}}},
+                          extra={"network": {"resolve": {"gate.example.com": ["10.77.0.66"]}}})
+    argv = [st.BRIDLE, "run", "--user", st.USER, "--policy", policy, "--audit", stage.dir + "/audit.jsonl", "--", "curl", "-sS", "-m",
+            "30", "https://gate.example.com/waits"]
+    with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as run:
+        for _ in range(500):
+            if os.path.exists(stage.dir + "/gate-waits"):
+                break
+            time.sleep(0.02)
+        text(b"token-new\n")("/vault/gate/.new")
+        os.rename("/vault/gate/.new", "/vault/gate/token")
+        time.sleep(2)
+        text(b"")(stage.dir + "/gate-opens")
+        assert run.stdout.read() == "ok" and run.wait(30) == 0
+    with open(stage.dir + "/gate-saw", "rb") as f:
+        seen = f.read()
+    assert b"token-new" in seen and b"token-old" not in seen
+    assert [r["credential_generation"] for r in stage.audit() if r.get("path") == "/waits"] == [2]
+
+
+def test_no_old_secret_in_memory_and_the_new_one_is_locked(stage):
+    """After a rotation neither keeper nor worker holds a byte of the old value; also when the caller's soft limit is nothing."""
+    volume = Kubernetes("/vault/wiped")
+    old, new = "glpat-old-" + os.urandom(12).hex(), "glpat-new"  # shorter: it overwrites the old one's beginning only
+    gone = old[-16:].encode()
+    volume.write("glpat-first")
+    argv = ["sh", "-c", 'ulimit -S -l 0; exec "$@"', "sh", st.BRIDLE, "run", "--user", st.USER, "--policy",
+            volume_policy(stage, volume.where + "/token"), "--audit", stage.dir + "/audit.jsonl", "--", "sh", "-c",
+            f"while read _; do curl -sS -o /dev/null {MRS}; echo done; done"]
+    with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as run:
+        def ask(want):
+            run.stdin.write("\n")
+            run.stdin.flush()
+            assert run.stdout.readline() == "done\n" and tokens(stage)[-1] == want
+        ask("glpat-first")
+        volume.write(old)
+        time.sleep(2)
+        ask(old)
+        found = roles(run)
+        holders = [found["worker"], found["bridle-keeper"]]
+        assert all(memory_has(pid, gone) for pid in holders)  # the search can find
+        assert [pid for pid in holders if int(status(pid)["VmLck"].split()[0]) == 0] == []
+        volume.write(new)
+        time.sleep(2)
+        assert [pid for pid in holders if memory_has(pid, gone)] == []
+        ask(new)
+        run.stdin.close()
+        assert run.wait(30) == 0

@@ -18,6 +18,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -33,6 +34,7 @@
 #define WAIT_STEP_MS	 2
 #define END_GRACE_MS	 200 /* between a closed channel and the end of its process */
 #define CAPABILITIES_END 64
+#define LOCKABLE_BYTES	 ((rlim_t)8 << 20) /* more than all secrets of a role, twice */
 
 enum spawn_step { STEP_DESCRIPTORS = 1, STEP_SESSION, STEP_NETNS, STEP_CREDENTIALS, STEP_PARENT, STEP_EXEC };
 
@@ -146,6 +148,19 @@ static _Noreturn void child_fail(const struct spawn_child *c, int step)
 	_exit(125);
 }
 
+/* Secrets are locked into memory: as much as is needed, or as the caller of bridle may. If not, never dumped all the same. */
+static void child_lockable_memory(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_MEMLOCK, &limit) < 0 || limit.rlim_cur >= LOCKABLE_BYTES)
+		return;
+	limit.rlim_cur = MIN(limit.rlim_max, LOCKABLE_BYTES);
+	(void)setrlimit(RLIMIT_MEMLOCK, &limit);
+	limit = (struct rlimit){ LOCKABLE_BYTES, MAX(limit.rlim_max, LOCKABLE_BYTES) };
+	(void)setrlimit(RLIMIT_MEMLOCK, &limit);
+}
+
 static _Noreturn void child_main(struct spawn_child *c)
 {
 	const struct spawn_options *o = c->options;
@@ -161,6 +176,8 @@ static _Noreturn void child_main(struct spawn_child *c)
 	/* terminal signals are for the command */
 	if (o->log_fd >= 0 && setsid() < 0)
 		child_fail(c, STEP_SESSION);
+	if (o->confine)
+		child_lockable_memory();
 	if (o->confine && child_credentials(o) < 0)
 		child_fail(c, STEP_CREDENTIALS);
 	/* last: a change of credentials disarms it */

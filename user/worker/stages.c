@@ -145,7 +145,6 @@ enum step stage_credential(struct exchange *x)
 		x->credential = credential_find(x->worker, policy);
 		if (!x->credential || x->credential->state != CREDENTIAL_READY)
 			return exchange_refuse(x, WHY_credential_unavailable, NULL);
-		x->credential_generation = x->credential->generation;
 		why = inject_strip(policy, r);
 	}
 	if (why != WHY_allowed)
@@ -229,6 +228,8 @@ enum step stage_send(struct exchange *x)
 
 	if (x->credential && x->credential->state != CREDENTIAL_READY)
 		return exchange_refuse(x, WHY_credential_unavailable, NULL);
+	/* what is sent, which a rotation since the decision may have made newer */
+	x->credential_generation = x->credential ? x->credential->generation : 0;
 	why = write_head(x);
 	if (why != WHY_allowed)
 		return exchange_refuse(x, why, NULL);

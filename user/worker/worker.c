@@ -10,6 +10,7 @@
 #include "audit/audit.h"
 #include "base/diag.h"
 #include "base/log.h"
+#include "base/secret.h"
 #include "base/util.h"
 #include "dns/resolver.h"
 #include "tls/client.h"
@@ -52,6 +53,7 @@ static void on_keeper(struct io *io, uint32_t revents)
 			tls_server_put_leaf(w->tls_server, leaf->id, leaf->cert, leaf->cert_size);
 			conns_drive_handshakes(w);
 		}
+		secret_wipe(&keeper_message, (size_t)n);
 	}
 	if (n != -EAGAIN)
 		loop_stop(w->loop, 0); /* without the keeper nothing can be served: the supervisor starts both anew */

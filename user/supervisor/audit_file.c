@@ -68,13 +68,12 @@ static int check_ancestor(const char *dir, const struct init_spec *user, bool be
 		dir, user->uid);
 }
 
-int audit_path_check(const char *path, const struct init_spec *user, char *reason)
+/* The directory's canonical path and the file's name; links are followed here, and nowhere later. */
+static int resolve(const char *path, char **ret_dir, char **ret_real, char *reason)
 {
 	auto_free char *copy = strdup(path);
 	auto_free char *dir = NULL;
-	struct stat st;
 	char *slash, *base;
-	bool below_is_users = false, direct = true;
 
 	if (!copy)
 		return -ENOMEM;
@@ -89,29 +88,54 @@ int audit_path_check(const char *path, const struct init_spec *user, char *reaso
 		return reason_set(reason, -errno,
 				  "cannot find the directory of the audit file %s: %s; make it, owned by root, 0700",
 				  path, strerror(errno));
-	if (lstat(path, &st) == 0) {
-		if (!S_ISREG(st.st_mode))
-			return reason_set(reason, -EINVAL,
-					  "the audit file %s is not a regular file; choose another --audit", path);
-		if (audit_user_can_write(&st, path_has_acl(path), user) || st.st_nlink != 1)
-			return reason_set(reason, -EPERM,
-					  "the audit file %s can be written by the command's user (uid %u), or has a "
-					  "second name; "
-					  "choose another --audit",
-					  path, user->uid);
-	}
-	for (;;) {
-		int r = check_ancestor(dir, user, below_is_users, direct, reason);
+	if (asprintf(ret_real, "%s/%s", strcmp(dir, "/") == 0 ? "" : dir, base) < 0)
+		return -ENOMEM;
+	*ret_dir = TAKE(dir);
+	return 0;
+}
 
-		if (r < 0)
-			return r;
-		if (strcmp(dir, "/") == 0)
-			return 0;
+static int check_file(const char *real, const char *path, const struct init_spec *user, char *reason)
+{
+	struct stat st;
+
+	if (lstat(real, &st) < 0)
+		return 0; /* it will be made */
+	if (!S_ISREG(st.st_mode))
+		return reason_set(reason, -EINVAL, "the audit file %s is not a regular file; choose another --audit",
+				  path);
+	if (audit_user_can_write(&st, path_has_acl(real), user) || st.st_nlink != 1)
+		return reason_set(reason, -EPERM,
+				  "the audit file %s can be written by the command's user (uid %u), or has a "
+				  "second name; "
+				  "choose another --audit",
+				  path, user->uid);
+	return 0;
+}
+
+int audit_path_check(const char *path, const struct init_spec *user, char **ret_real, char *reason)
+{
+	auto_free char *dir = NULL;
+	auto_free char *real = NULL;
+	bool below_is_users = false, direct = true;
+	int r = resolve(path, &dir, &real, reason);
+
+	if (r == 0)
+		r = check_file(real, path, user, reason);
+	while (r == 0) {
+		struct stat st;
+		char *slash;
+
+		r = check_ancestor(dir, user, below_is_users, direct, reason);
+		if (r < 0 || strcmp(dir, "/") == 0)
+			break;
 		below_is_users = stat(dir, &st) < 0 || st.st_uid == user->uid;
 		direct = false;
 		slash = strrchr(dir, '/');
 		slash[slash == dir ? 1 : 0] = '\0';
 	}
+	if (r == 0)
+		*ret_real = TAKE(real);
+	return r;
 }
 
 static int make_default_path(const char *name, char **ret, char *reason)
@@ -133,22 +157,19 @@ static int make_default_path(const char *name, char **ret, char *reason)
 int audit_file_open(const char *path, const char *name, const struct init_spec *user, int *ret_fd, uint64_t *ret_end,
 		    char **ret_path, char *reason)
 {
+	auto_free char *made = NULL;
 	auto_free char *owned = NULL;
 	auto_fd int fd = -1;
 	struct stat st;
-	int r = 0;
+	int r = path ? 0 : make_default_path(name, &made, reason);
 
-	if (path)
-		owned = strdup(path);
-	else
-		r = make_default_path(name, &owned, reason);
 	if (r < 0)
 		return r;
-	if (!owned)
-		return reason_set(reason, -ENOMEM, "no memory for the audit file's path; end other processes");
-	r = audit_path_check(owned, user, reason);
+	(void)reason_set(reason, -ENOMEM, "no memory for the audit file's path; end other processes");
+	r = audit_path_check(path ? path : made, user, &owned, reason);
 	if (r < 0)
 		return r;
+	/* the path that was judged: a link that the user swaps meanwhile leads nowhere */
 	fd = open(owned, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY, 0600);
 	if (fd < 0 || fstat(fd, &st) < 0)
 		return reason_set(reason, -errno,

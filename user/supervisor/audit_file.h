@@ -17,9 +17,10 @@ bool audit_user_can_write(const struct stat *st, bool has_acl, const struct init
 
 /*
  * Refuses a path that the command's user can write or replace: the file, its directory, or a directory above (sticky
- * ones above are fine as long as the next one is not the user's). 0, -EPERM or -errno, and reason.
+ * ones above are fine as long as the next one is not the user's). 0 and *ret_real (owned by the caller): the path without
+ * links, which is to be opened; or -EPERM or -errno, and reason.
  */
-int audit_path_check(const char *path, const struct init_spec *user, char *reason);
+int audit_path_check(const char *path, const struct init_spec *user, char **ret_real, char *reason);
 
 /*
  * Opens (makes, 0600) the file for appending; path NULL: the default, whose directory is made 0700. *ret_end is its

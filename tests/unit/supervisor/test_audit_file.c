@@ -70,11 +70,13 @@ static int remove_base(void **state)
 
 static int check(const char *below)
 {
-	char path[256], reason[SANDBOX_REASON_MAX] = "";
+	char path[256], reason[SANDBOX_REASON_MAX] = "", *real = NULL;
 	int r;
 
 	(void)snprintf(path, sizeof(path), "%s/%s", base, below);
-	r = audit_path_check(path, &user, reason);
+	r = audit_path_check(path, &user, &real, reason);
+	assert_true((r == 0) == (real != NULL)); /* untouched on failure */
+	free(real);
 	if (r == -EPERM)
 		assert_non_null(strstr(reason, "choose"));
 	return r;
@@ -189,6 +191,30 @@ static void test_open(void **state)
 	free(opened);
 }
 
+/* A link on the way may be the user's: what is opened is where it led when it was judged. */
+static void test_what_was_judged_is_opened(void **state)
+{
+	char path[256], real[256], way[256], reason[SANDBOX_REASON_MAX] = "", *opened = NULL;
+	uint64_t end;
+	int fd = -1;
+
+	(void)state;
+	if (geteuid() != 0)
+		skip();
+	make("roots/", 0700, 0);
+	make("theirs/", 0777, USER);
+	(void)snprintf(real, sizeof(real), "%s/roots", base);
+	(void)snprintf(way, sizeof(way), "%s/theirs/way", base);
+	assert_int_equal(symlink(real, way), 0);
+	(void)snprintf(path, sizeof(path), "%s/theirs/way/a.jsonl", base);
+	(void)snprintf(real, sizeof(real), "%s/roots/a.jsonl", base);
+	assert_int_equal(audit_file_open(path, "n", &user, &fd, &end, &opened, reason), 0);
+	assert_string_equal(opened, real);
+	assert_int_equal(access(real, F_OK), 0);
+	(void)close(fd);
+	free(opened);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -196,6 +222,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_paths, make_base, remove_base),
 		cmocka_unit_test_setup_teardown(test_links, make_base, remove_base),
 		cmocka_unit_test_setup_teardown(test_open, make_base, remove_base),
+		cmocka_unit_test_setup_teardown(test_what_was_judged_is_opened, make_base, remove_base),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -91,13 +91,17 @@ static int explain(const struct init_spec *spec, const struct command_failure *f
 				   spec->cwd, spec->uid, strerror(f->error));
 	if (f->error == ENOENT && is_path && access(name, F_OK) == 0)
 		return failure_set(reterr, EXIT_NOT_EXECUTABLE,
-				   "%s: the interpreter that its first line names is missing", name);
-	if (f->error == ENOENT || f->error == ENOTDIR ||
-	    (f->error == EACCES && !is_path && spec->envp && !is_in_path(spec, name)))
+				   "%s: the interpreter that its first line names is missing; install it", name);
+	if (is_path && (f->error == ENOENT || f->error == ENOTDIR))
+		return failure_set(reterr, EXIT_NOT_FOUND, "%s: no such file; name a program that exists", name);
+	if (!is_path && (f->error == ENOENT || f->error == ENOTDIR ||
+			 (f->error == EACCES && spec->envp && !is_in_path(spec, name))))
 		return failure_set(reterr, EXIT_NOT_FOUND,
-				   is_path ? "%s: no such file" : "%s: command not found in PATH", name);
-	return failure_set(reterr, EXIT_NOT_EXECUTABLE, "%s: cannot be executed as uid %u: %s", name, spec->uid,
-			   strerror(f->error));
+				   "%s: command not found in PATH; install it, or give its whole path", name);
+	return failure_set(reterr, EXIT_NOT_EXECUTABLE,
+			   "%s: cannot be executed as uid %u: %s; make it executable for that user, or name another "
+			   "with --user",
+			   name, spec->uid, strerror(f->error));
 }
 
 int command_start(const struct init_spec *spec, pid_t *ret_pid, struct failure *reterr)

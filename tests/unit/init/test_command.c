@@ -87,6 +87,39 @@ static void test_path_of_its_own(void **state)
 	assert_int_equal(run(&spec, &f), -126); /* it is there, and no program */
 }
 
+/* A directory of PATH that the user may not search (root's own) hides nothing and makes nothing forbidden. */
+static void test_path_through_a_closed_directory(void **state)
+{
+	char path[160], closed[] = "/tmp/bridle-closed-XXXXXX";
+	char *argv[] = { NULL, NULL };
+	char *envp[] = { path, NULL };
+	struct init_spec spec = { .argv = argv, .envp = envp, .uid = 1, .gid = 1 };
+	struct failure f = { 0 };
+	int status;
+
+	(void)state;
+	if (geteuid() != 0)
+		skip();
+	assert_non_null(mkdtemp(closed)); /* 0700 */
+	assert_int_equal(chmod(dir, 0755), 0);
+	(void)make_file("plain", "#!/bin/sh\nexit 0\n", 0644);
+	(void)snprintf(path, sizeof(path), "PATH=%s:%s", closed, dir);
+	pid_t pid = fork();
+	if (pid == 0) {
+		if (setresuid(1, 1, 1) < 0)
+			_exit(1);
+		argv[0] = (char[]){ "nowhere" };
+		if (run(&spec, &f) != -127 || !strstr(f.text, "nowhere: command not found in PATH; install it"))
+			_exit(2);
+		argv[0] = (char[]){ "plain" };
+		_exit(run(&spec, &f) == -126 && strstr(f.text, "plain: cannot be executed as uid 1: Permission") ? 0
+														 : 3);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+	assert_int_equal(rmdir(closed), 0);
+}
+
 static void test_statuses(void **state)
 {
 	char *argv[] = { NULL, NULL };
@@ -96,6 +129,7 @@ static void test_statuses(void **state)
 	(void)state;
 	argv[0] = (char[]){ "/nonexistent/x" };
 	assert_int_equal(run(&spec, &f), -127);
+	assert_string_equal(f.text, "/nonexistent/x: no such file; name a program that exists");
 	argv[0] = make_file("plain", "#!/bin/sh\nexit 0\n", 0644);
 	assert_int_equal(run(&spec, &f), -126);
 	argv[0] = dir;
@@ -147,9 +181,8 @@ static void test_signals(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_path_of_its_own),
-		cmocka_unit_test(test_statuses),
-		cmocka_unit_test(test_cwd_and_environment),
+		cmocka_unit_test(test_path_of_its_own), cmocka_unit_test(test_path_through_a_closed_directory),
+		cmocka_unit_test(test_statuses),	cmocka_unit_test(test_cwd_and_environment),
 		cmocka_unit_test(test_signals),
 	};
 

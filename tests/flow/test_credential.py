@@ -100,9 +100,15 @@ def test_rotation_by_rename(stage):
 
 
 def test_auth_block_is_said_and_refused(stage):
-    result = stage.run(stage.policy(base="internal-api.json"), "curl", "-sS", "https://api.example.com/v1/x")
-    assert "internal_api" in result.stderr
-    assert json.loads(result.stdout)["code"] == "credential_unavailable"
+    """Said by `run` before the command begins; each request is refused, and not one byte reaches the API or the issuer."""
+    argv = [st.BRIDLE, "run", "--user", st.USER, "--policy", stage.policy(base="internal-api.json"), "--audit", stage.dir + "/audit.jsonl",
+            "--", "sh", "-c", "echo begun >&2; curl -sS https://api.example.com/v1/x; curl -sS -X POST -d x=1 https://api.example.com/"]
+    result = subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False)
+    at_start = result.stderr.split("begun")[0]
+    assert ('credential internal_api (line ' in at_start and 'this version cannot do "auth" yet, so requests to api.example.com get 502 '
+            "credential_unavailable and nothing is sent" in at_start), result.stderr
+    answers = [json.loads(x) for x in result.stdout.splitlines()]
+    assert [(a["status"], a["code"]) for a in answers] == [(502, "credential_unavailable")] * 2
     assert stage.requests() == []
 
 

@@ -122,12 +122,62 @@ static void wiped_is_wiped(void **state)
 	secret_wipe(NULL, 6);
 }
 
+/* The address sanitizer takes mlock(2) over and does nothing. */
+#if defined(__SANITIZE_ADDRESS__)
+#define MLOCK_DOES_NOTHING true
+#elif defined(__has_feature)
+#define MLOCK_DOES_NOTHING __has_feature(address_sanitizer)
+#else
+#define MLOCK_DOES_NOTHING false
+#endif
+
+/* The VmFlags of the mapping that holds p (proc(5)): two letters each, with a space before and behind. */
+static void flags_of(const void *p, char *out, size_t size)
+{
+	FILE *maps = fopen("/proc/self/smaps", "re");
+	char line[512];
+	bool inside = false;
+
+	assert_non_null(maps);
+	out[0] = '\0';
+	while (fgets(line, sizeof(line), maps)) {
+		unsigned long low, high;
+
+		if (sscanf(line, "%lx-%lx ", &low, &high) == 2)
+			inside = (unsigned long)p >= low && (unsigned long)p < high;
+		else if (inside && strncmp(line, "VmFlags:", 8) == 0)
+			(void)snprintf(out, size, "%s", line);
+	}
+	(void)fclose(maps);
+}
+
+static void pages_are_locked_and_not_dumped(void **state)
+{
+	struct secret *s = NULL;
+	char flags[512];
+
+	(void)state;
+	assert_int_equal(secret_new(STR("token"), &s), 0);
+	assert_true(str_eq(secret_bytes(s), STR("token")));
+	flags_of(s, flags, sizeof(flags));
+	assert_non_null(strstr(flags, " dd "));
+	assert_non_null(strstr(flags, " wf "));
+	if (!MLOCK_DOES_NOTHING)
+		assert_non_null(strstr(flags, " lo "));
+	assert_null(secret_free(s));
+	assert_null(secret_free(NULL));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_secret_is_its_bytes),   cmocka_unit_test(it_has_a_limit),
-		cmocka_unit_test(a_child_has_none),	   cmocka_unit_test(no_core_dump_has_it),
-		cmocka_unit_test(all_of_both_is_compared), cmocka_unit_test(wiped_is_wiped),
+		cmocka_unit_test(pages_are_locked_and_not_dumped),
+		cmocka_unit_test(a_secret_is_its_bytes),
+		cmocka_unit_test(it_has_a_limit),
+		cmocka_unit_test(a_child_has_none),
+		cmocka_unit_test(no_core_dump_has_it),
+		cmocka_unit_test(all_of_both_is_compared),
+		cmocka_unit_test(wiped_is_wiped),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

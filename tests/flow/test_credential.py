@@ -345,3 +345,34 @@ def test_no_old_secret_in_memory_and_the_new_one_is_locked(stage):
         ask(new)
         run.stdin.close()
         assert run.wait(30) == 0
+
+
+def test_generations_go_on_when_the_keeper_dies(stage):
+    """The next keeper reads the file again: in the audit one generation is one value all the same."""
+    volume = Kubernetes("/vault/died")
+    volume.write("token-a")
+    since = len(stage.audit())
+    argv = [st.BRIDLE, "run", "--user", st.USER, "--policy", volume_policy(stage, volume.where + "/token"), "--audit",
+            stage.dir + "/audit.jsonl", "--", "sh", "-c", f"while read _; do curl -sS -m 20 -o /dev/null {MRS}; echo done; done"]
+    with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as run:
+        def ask_until(want):
+            for _ in range(50):
+                run.stdin.write("\n")
+                run.stdin.flush()
+                assert run.stdout.readline() == "done\n"
+                if tokens(stage)[-1:] == [want]:
+                    return
+                time.sleep(0.2)
+            raise AssertionError(want)
+        ask_until("token-a")
+        os.kill(roles(run)["bridle-keeper"], 9)
+        time.sleep(0.3)
+        volume.write("token-b")
+        ask_until("token-b")
+        run.stdin.close()
+        assert run.wait(30) == 0
+    said = [(r["credential_generation"], r["status"]) for r in stage.audit()[since:] if r.get("credential_generation")]
+    values = {}
+    for (generation, _status), token in zip([x for x in said if x[1] == 200], tokens(stage)):
+        values.setdefault(generation, set()).add(token)
+    assert all(len(v) == 1 for v in values.values()) and min(values) == 1 and max(values) >= 2, values

@@ -56,7 +56,8 @@ struct keeper_directory {
 
 struct keeper_credential {
 	struct msg_header header;
-	uint32_t watch; /* 0: keep the first good value */
+	uint32_t watch;	     /* 0: keep the first good value */
+	uint32_t generation; /* the last one of a keeper before this one; 0: none */
 	char name[KEEPER_NAME_MAX];
 	char path[KEEPER_PATH_MAX];	/* absolute, of the file; empty: unavailable for the reason below */
 	char format[KEEPER_FORMAT_MAX]; /* one {} stands for the value */

@@ -203,7 +203,7 @@ int credential_add(struct keeper *k, const struct keeper_credential *row)
 		return -E2BIG;
 	if (find(k, row->name))
 		return -EEXIST;
-	*c = (struct credential){ .row = *row, .version = 1 };
+	*c = (struct credential){ .row = *row, .version = 1, .generation = row->generation };
 	if (c->row.path[0] && directory_split(c->row.path, &n, &c->file) < 0)
 		return -EINVAL;
 	k->n_credentials++;

@@ -98,12 +98,15 @@ static void on_flush(struct job *j)
 	struct keeper *k = container_of(j, struct keeper, flush);
 	struct channel *ch, *next;
 
+	/* first: if we die between the two, the next keeper must not use a generation again */
+	if (supervisor_flush(k) < 0) {
+		loop_stop(k->loop, 0);
+		return;
+	}
 	for (ch = k->channels; ch; ch = next) {
 		next = ch->next;
 		channel_flush(ch);
 	}
-	if (supervisor_flush(k) < 0)
-		loop_stop(k->loop, 0);
 }
 
 static struct scratch *scratch_new(void)

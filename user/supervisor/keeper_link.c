@@ -69,9 +69,11 @@ static int send_setup(const struct keeper_link *k)
 	return r < 0 ? r : msg_send(k->role.channel, &m, sizeof(m), NULL, 0);
 }
 
-static int send_credential(const struct keeper_link *k, const struct policy_credential *c)
+static int send_credential(const struct keeper_link *k, const struct policy_credential *c, uint32_t generation)
 {
-	struct keeper_credential m = { .header = { .type = KEEPER_CREDENTIAL, .size = sizeof(m) }, .watch = c->watch };
+	struct keeper_credential m = { .header = { .type = KEEPER_CREDENTIAL, .size = sizeof(m) },
+				       .watch = c->watch,
+				       .generation = generation };
 
 	if ((size_t)snprintf(m.name, sizeof(m.name), "%s", c->name) >= sizeof(m.name) ||
 	    (size_t)snprintf(m.format, sizeof(m.format), "%s", c->format ? c->format : "{}") >= sizeof(m.format))
@@ -103,7 +105,7 @@ static int send_credentials(const struct keeper_link *k)
 	int r = 0;
 
 	for (size_t i = 0; i < policy_credential_count(k->policy) && r == 0; i++)
-		r = send_credential(k, policy_credential_at(k->policy, i));
+		r = send_credential(k, policy_credential_at(k->policy, i), k->generations[i]);
 	return r;
 }
 
@@ -125,6 +127,14 @@ static int handle_ready(struct keeper_link *k, const struct keeper_ready *m, siz
 	return r;
 }
 
+/* For the audit a generation means one value, also when a keeper dies and the next one reads the file again. */
+static void note_generation(struct keeper_link *k, const struct keeper_state *m)
+{
+	for (size_t i = 0; i < policy_credential_count(k->policy) && i < ARRAY_SIZE(k->generations); i++)
+		if (strcmp(policy_credential_at(k->policy, i)->name, m->name) == 0)
+			k->generations[i] = MAX(k->generations[i], m->generation);
+}
+
 /* " (file:///path)": where the operator looks. Empty for a credential that is no single file. */
 static const char *place_of(const struct keeper_link *k, const char *name, char *out, size_t size)
 {
@@ -138,7 +148,7 @@ static const char *place_of(const struct keeper_link *k, const char *name, char 
 	return out;
 }
 
-static int handle_state(const struct keeper_link *k, const struct keeper_state *m, size_t size, char *reason)
+static int handle_state(struct keeper_link *k, const struct keeper_state *m, size_t size, char *reason)
 {
 	char place[PATHS_MAX_BYTES];
 
@@ -146,6 +156,7 @@ static int handle_state(const struct keeper_link *k, const struct keeper_state *
 	    strnlen(m->reason, sizeof(m->reason)) == sizeof(m->reason))
 		return reason_set(reason, -EBADMSG,
 				  "the keeper sent a malformed message; report this as a defect of bridle");
+	note_generation(k, m);
 	if (m->state == CREDENTIAL_READY && !m->reason[0])
 		log_debug("credential %s: generation %u is ready", m->name, m->generation);
 	else if (m->state == CREDENTIAL_READY)

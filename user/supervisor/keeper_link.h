@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/keeper_msg.h"
 #include "base/loop.h"
 #include "supervisor/logs.h"
 #include "supervisor/restarts.h"
@@ -34,6 +35,7 @@ struct keeper_link {
 	struct io io;
 	struct log_pipe log;
 	struct restarts restarts;
+	uint32_t generations[KEEPER_CREDENTIALS_MAX]; /* of the policy's credentials, as the keepers told them */
 	bool ready;
 	bool given_up;
 };

@@ -76,6 +76,25 @@ static void late(void **state)
 	(void)close(w);
 }
 
+/* The keeper before this one had adopted seven values. */
+static void generations_go_on(void **state)
+{
+	static struct keeper_credential m;
+	int w;
+
+	(void)state;
+	memset(&m, 0, sizeof(m));
+	(void)snprintf(m.name, sizeof(m.name), "api");
+	(void)snprintf(m.path, sizeof(m.path), "%s/s", c.dir);
+	m.watch = 1;
+	m.generation = 7;
+	child_write(&c, "s", "value");
+	child_send(&c, &m, KEEPER_CREDENTIAL, sizeof(m), -1);
+	w = child_worker(&c);
+	child_expect_value(w, "value", 8);
+	(void)close(w);
+}
+
 static void late_directory(void **state)
 {
 	static struct keeper_credential m;
@@ -376,6 +395,7 @@ int main(void)
 		WITH(pushed_at_once_through_its_format),
 		WITH(an_old_file_is_ready_without_a_pause),
 		WITH(late),
+		WITH(generations_go_on),
 		WITH(late_directory),
 		WITH(bad_files_are_named_and_give_nothing),
 		WITH(a_value_that_grows_too_large_by_its_format),

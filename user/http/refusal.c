@@ -9,6 +9,7 @@
 
 #include "base/arena.h"
 #include "base/buf.h"
+#include "base/util.h"
 #include "http/h1.h"
 #include "http/message.h"
 
@@ -132,18 +133,33 @@ static unsigned grpc_status(enum why why)
 }
 
 /* The message is percent-encoded (gRPC over HTTP/2, "Status-Message"). */
+static int put_grpc_text(struct buf *b, struct str text)
+{
+	int e = 0;
+
+	for (size_t i = 0; i < text.n && e == 0; i++) {
+		unsigned char c = (unsigned char)text.p[i];
+
+		e = c >= 0x20 && c < 0x7f && c != '%' ? buf_append(b, str_make(text.p + i, 1))
+						      : buf_printf(b, "%%%02X", c);
+	}
+	return e;
+}
+
+/* The line that would allow it is whole or not there: there is no body that could hold it. */
 static int grpc_fields(const struct refusal *r, struct arena *a, struct str sentence, struct http_fields *ret)
 {
 	struct buf text;
 	struct str message, status = arena_printf(a, "%u", grpc_status(r->why));
-	int e = 0;
+	int e;
 
+	sentence.n = MIN(sentence.n, 2 * REFUSAL_TEXT_MAX);
 	buf_init(&text, HTTP_VALUE_MAX);
-	for (size_t i = 0; i < sentence.n && i < 2 * REFUSAL_TEXT_MAX && e == 0; i++) {
-		unsigned char c = (unsigned char)sentence.p[i];
-
-		e = c >= 0x20 && c < 0x7f && c != '%' ? buf_append(&text, str_make(sentence.p + i, 1))
-						      : buf_printf(&text, "%%%02X", c);
+	e = put_grpc_text(&text, sentence);
+	if (e == 0 && r->fix.n > 0 && 3 * r->fix.n + 8 < buf_room(&text)) {
+		e = put_grpc_text(&text, STR(" fix: "));
+		if (e == 0)
+			e = put_grpc_text(&text, r->fix);
 	}
 	message = arena_str(a, buf_str(&text));
 	buf_done(&text);

@@ -159,9 +159,27 @@ static void test_grpc_reads_a_status(void **state)
 		assert_str_equal(field(&s, "grpc-status"), grpc_rows[i].status);
 		assert_true(str_starts(field(&s, "grpc-message"), STR("bridle ")));
 		assert_int_equal(str_find(field(&s, "grpc-message"), '\n'), field(&s, "grpc-message").n);
+		assert_true(str_ends(field(&s, "grpc-message"), STR(" fix: { \"method\": \"DELETE\" }")));
 		assert_int_equal(buf_len(&s.body), 0);
 		forget(&s);
 	}
+}
+
+/* A line that does not fit is left out, not cut: half of it would allow something else, or nothing. */
+static void test_grpc_has_no_half_line(void **state)
+{
+	static char fix[4000];
+	struct refusal r = denied;
+	struct said s;
+
+	(void)state;
+	memset(fix, '%', sizeof(fix));
+	r.content_type = STR("application/grpc");
+	r.fix = str_make(fix, sizeof(fix));
+	say(&s, &r);
+	assert_true(str_starts(field(&s, "grpc-message"), STR("bridle ")));
+	assert_null(memmem(field(&s, "grpc-message").p, field(&s, "grpc-message").n, "fix: ", 5));
+	forget(&s);
 }
 
 static void test_json_rpc_reads_its_id(void **state)
@@ -214,7 +232,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_problem_has_every_member), cmocka_unit_test(test_every_code),
 		cmocka_unit_test(test_git_reads_text),		 cmocka_unit_test(test_grpc_reads_a_status),
-		cmocka_unit_test(test_json_rpc_reads_its_id),	 cmocka_unit_test(test_long_texts_are_cut),
+		cmocka_unit_test(test_grpc_has_no_half_line),	 cmocka_unit_test(test_json_rpc_reads_its_id),
+		cmocka_unit_test(test_long_texts_are_cut),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

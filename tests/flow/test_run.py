@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """`bridle run`: exit statuses, streams, signals, who the command is, what it can see."""
 import os
+import select
 import signal
 import subprocess
 import time
@@ -8,6 +9,15 @@ import time
 import pytest
 
 import stage as st
+from demo import children_of
+
+
+def name_of(pid):
+    try:
+        with open(f"/proc/{pid}/cmdline", "rb") as f:
+            return f.read().split(b"\0")[0]
+    except (FileNotFoundError, ProcessLookupError):
+        return b""
 
 
 @pytest.mark.parametrize("script,status", [("exit 0", 0), ("exit 7", 7), ("kill -TERM $$", 143), ("kill -KILL $$", 137)])
@@ -97,6 +107,26 @@ def test_limits_umask_and_priority_are_the_callers(stage):
     outside, inside = result.stdout.split("==\n")
     differing = [(a, b) for a, b in zip(outside.splitlines(), inside.splitlines()) if a != b and not a.startswith("core file size")]
     assert inside.count("\n") == outside.count("\n") > 30 and differing == [], result.stderr
+
+
+def test_signal_that_comes_before_bridle_knows_that_the_command_runs(stage):
+    """The supervisor is stopped around the start, so that the signal and the news of the start reach it together."""
+    program = "trap 'exit 9' TERM; echo up; while :; do sleep 0.05; done"
+    argv = [st.BRIDLE, "run", "--user", st.USER, "--policy", stage.policy(), "--audit", stage.dir + "/audit.jsonl", "--", "sh", "-c", program]
+    for delay in range(0, 120, 5):
+        with subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as run:
+            while not any(name_of(pid) == b"bridle-init" for pid in children_of(run.pid)):
+                assert run.poll() is None
+            time.sleep(delay / 1000)
+            run.send_signal(signal.SIGSTOP)
+            up = bool(select.select([run.stdout], [], [], 0.3)[0])
+            if up:
+                run.send_signal(signal.SIGTERM)
+            run.send_signal(signal.SIGCONT)
+            if not up:
+                assert run.stdout.readline() == b"up\n"
+                run.send_signal(signal.SIGTERM)
+            assert run.wait(20) == 9, (delay, up)
 
 
 def test_second_run_of_the_same_name_is_refused(stage):

@@ -5,7 +5,7 @@
 FUZZ_TARGETS := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 FUZZ_BINS    := $(FUZZ_TARGETS:%=$(B)/fuzz/%)
 FUZZ_SECONDS ?= 60
-FUZZ_LIBS    := keeper tls dns http policy base
+FUZZ_LIBS    := audit keeper tls dns http policy base
 
 define FUZZ_RULE
 $(B)/fuzz/$(1): $(B)/obj/tests/fuzz/fuzz_$(1).o $(FUZZ_LIBS:%=$(B)/lib/lib%.a)

@@ -107,17 +107,22 @@ static int unknown_option(const struct command *command, const char *word, char 
 	return -1;
 }
 
-static const struct command_option *find_option(const struct command *command, const char *word, size_t *ret_index)
+/* Where the value stands when it is part of the word: behind the equals sign, or behind the letter; NULL: it is not. */
+static const struct command_option *find_option(const struct command *command, const char *word, size_t *ret_index,
+						const char **ret_value)
 {
-	const size_t n = strcspn(word + 2, "=");
+	const bool is_long = word[1] == '-';
+	const size_t n = is_long ? strcspn(word + 2, "=") : 0;
 
 	for (size_t i = 0; command->options[i].name; i++) {
 		const char *name = command->options[i].name;
 
-		if (strncmp(word, "--", 2) == 0 && strlen(name) == n && memcmp(name, word + 2, n) == 0) {
-			*ret_index = i;
-			return &command->options[i];
-		}
+		if (is_long ? strlen(name) != n || memcmp(name, word + 2, n) != 0
+			    : !command->letters[i] || command->letters[i] != word[1])
+			continue;
+		*ret_index = i;
+		*ret_value = is_long ? (word[2 + n] ? word + 2 + n + 1 : NULL) : word[2] ? word + 2 : NULL;
+		return &command->options[i];
 	}
 	return NULL;
 }
@@ -126,31 +131,31 @@ static const struct command_option *find_option(const struct command *command, c
 static int take_option(char **words, struct arguments *args, char *reason)
 {
 	const struct command *command = args->command;
-	const char *equals = strchr(words[0], '=');
 	const struct command_option *o;
+	const char *value = NULL;
 	size_t index;
 
 	if (strcmp(words[0], "--help") == 0 || strcmp(words[0], "-h") == 0) {
 		args->help = true;
 		return 1;
 	}
-	o = find_option(command, words[0], &index);
+	o = find_option(command, words[0], &index, &value);
 	if (!o)
 		return unknown_option(command, words[0], reason);
 	if (args->values[index]) {
 		(void)snprintf(reason, COMMAND_REASON_MAX, "option --%s is given twice", o->name);
 		return -1;
 	}
-	if (!o->argument && equals) {
+	if (!o->argument && value) {
 		(void)snprintf(reason, COMMAND_REASON_MAX, "option --%s takes no value", o->name);
 		return -1;
 	}
-	if (o->argument && !equals && !words[1]) {
+	if (o->argument && !value && !words[1]) {
 		(void)snprintf(reason, COMMAND_REASON_MAX, "option --%s needs a value: %s", o->name, o->argument);
 		return -1;
 	}
-	args->values[index] = !o->argument ? o->name : equals ? equals + 1 : words[1];
-	return o->argument && !equals ? 2 : 1;
+	args->values[index] = !o->argument ? o->name : value ? value : words[1];
+	return o->argument && !value ? 2 : 1;
 }
 
 /* "bridle why [options] METHOD URL": only what the command has. */
@@ -227,9 +232,12 @@ void usage_print_command(const struct command *command)
 	if (command->options[0].name)
 		(void)printf("\n");
 	for (const struct command_option *o = command->options; o->name; o++) {
-		char left[64];
+		const char letter = command->letters[o - command->options];
+		char left[64], with_letter[8] = "";
 
-		(void)snprintf(left, sizeof(left), "--%s%s%s", o->name, o->argument ? " " : "",
+		if (letter)
+			(void)snprintf(with_letter, sizeof(with_letter), "-%c, ", letter);
+		(void)snprintf(left, sizeof(left), "%s--%s%s%s", with_letter, o->name, o->argument ? " " : "",
 			       o->argument ? o->argument : "");
 		(void)printf("  %-*s %s\n", HELP_COLUMN, left, o->doc);
 	}

@@ -9,7 +9,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#define COMMAND_OPTIONS_MAX 8
+#define COMMAND_OPTIONS_MAX 12
 
 struct command_option {
 	const char *name;     /* without the dashes */
@@ -27,6 +27,7 @@ struct command {
 	int usage_status;	/* exit status of a wrong command line */
 	const char *doc;	/* one line */
 	const struct command_option options[COMMAND_OPTIONS_MAX + 1]; /* ends with a zeroed row */
+	char letters[COMMAND_OPTIONS_MAX];			      /* by row: 'f' where -f means it too; 0: none */
 	int (*run)(const struct arguments *args);		      /* returns the exit status */
 };
 

@@ -56,6 +56,32 @@ static void test_forms(void **state)
 	assert_string_equal(a.rest[0], "--json");
 }
 
+static const struct command lettered = {
+	.name = "lettered",
+	.rest = "",
+	.options = { { "follow", NULL, "a flag" }, { "last", "N", "a number" }, { "json", NULL, "no letter" } },
+	.letters = { 'f', 'n' },
+	.run = run_nothing,
+};
+
+static void test_letters(void **state)
+{
+	struct arguments a;
+
+	(void)state;
+	assert_int_equal(PARSE(&lettered, &a, W("-f"), W("-n"), W("5")), 0);
+	assert_string_equal(a.values[0], "follow");
+	assert_string_equal(a.values[1], "5");
+	assert_int_equal(PARSE(&lettered, &a, W("-n7")), 0);
+	assert_string_equal(a.values[1], "7");
+	assert_null(a.values[0]);
+	assert_int_equal(PARSE(&lettered, &a, W("-fn")), -1);
+	assert_int_equal(PARSE(&lettered, &a, W("-n")), -1);
+	assert_int_equal(PARSE(&lettered, &a, W("-f"), W("--follow")), -1);
+	assert_int_equal(PARSE(&lettered, &a, W("-j")), -1);
+	assert_int_equal(PARSE(&lettered, &a, W("--f")), -1);
+}
+
 static void test_command_keeps_its_options(void **state)
 {
 	struct arguments a;
@@ -113,6 +139,10 @@ static void test_table(void **state)
 		assert_null(c->options[COMMAND_OPTIONS_MAX].name);
 		for (const struct command_option *o = c->options; o->name; o++)
 			assert_true(o->doc && *o->doc && strncmp(o->name, "--", 2) != 0);
+		for (size_t k = 0; k < COMMAND_OPTIONS_MAX;
+		     k++) /* no letter twice, none without an option, none for help */
+			assert_true(!c->letters[k] || (c->options[k].name && c->letters[k] != 'h' &&
+						       !memchr(c->letters, c->letters[k], k)));
 		assert_int_equal(PARSE(c, &a, W("--no-such-option")), -1);
 	}
 	assert_null(command_find((char *[]){ W("runn"), NULL }, (int[1]){ 0 }));
@@ -133,8 +163,11 @@ static void test_nearest(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_forms),	cmocka_unit_test(test_command_keeps_its_options),
-		cmocka_unit_test(test_refused), cmocka_unit_test(test_table),
+		cmocka_unit_test(test_forms),
+		cmocka_unit_test(test_letters),
+		cmocka_unit_test(test_command_keeps_its_options),
+		cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_table),
 		cmocka_unit_test(test_nearest),
 	};
 

@@ -18,7 +18,7 @@ curl -sS -o /dev/null -X POST -d hello {MRS}/1/notes
 curl -sS -o /dev/null -X DELETE https://gitlab.example.com/api/v4/projects/7
 curl -sS -o /dev/null https://evil.example.com/x
 curl -sS -m 3 -o /dev/null https://10.77.0.4:5555/x
-true"""
+{st.PYTHON} -c 'import socket, time; s = socket.create_connection(("10.77.0.2", 443)); s.send(b"\\x16\\x03"); time.sleep(0.4)'"""
 
 
 def bridle(*argv, **kwargs):
@@ -165,6 +165,9 @@ def test_every_field_of_the_record_is_written(lines):
     assert post["bytes_in"] == len("hello")
     refused = next(r for r in records if r.get("code") == "path_not_allowed")
     assert (refused["decision"], refused["status"], refused["method"]) == ("refuse", 403, "DELETE") and "credential" not in refused
+    broken = next(r for r in records if r["kind"] == "connection")
+    assert (broken["code"], broken["destination"], broken["exe"]) == ("tls_handshake", "10.77.0.2:443", os.path.basename(os.path.realpath(st.PYTHON)))
+    assert 300000 < broken["duration_us"] < 20000000 and broken["pid"] > 0 and broken["socket_cookie"] > 0
     kernel = next(r for r in records if r.get("code") == "port_not_named")
     assert (kernel["kind"], kernel["writer"], kernel["destination"], kernel["exe"]) == ("kernel", "kernel", "10.77.0.4:5555", "curl")
     assert kernel["pid"] > 0 and kernel["socket_cookie"] > 0 and kernel["policy"] == get["policy"]

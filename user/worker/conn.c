@@ -35,6 +35,7 @@ static void record_failure(struct conn *c, enum why why)
 		.host = c->via_connect ? host_str(&c->authority) : STR(""),
 		.port = c->via_connect ? c->authority_port : c->dst.port,
 		.why = why,
+		.duration_us = exchange_now_us() - c->started_us,
 		.socket_cookie = c->dst.socket_cookie,
 		.policy = str_of(policy_generation(w->policy)),
 	};
@@ -309,6 +310,7 @@ int conn_new(struct worker *w, int fd)
 		return -ENOMEM;
 	}
 	c->worker = w;
+	c->started_us = exchange_now_us();
 	buf_init(&c->in, CONN_BUFFER_MAX);
 	buf_init(&c->out, CONN_BUFFER_MAX);
 	h1_scan_init(&c->scan);

@@ -39,6 +39,7 @@ struct conn {
 	struct h1_scan scan;
 	struct exchange *exchange; /* owned; NULL between exchanges */
 	struct name_ask *ask;	   /* owned; NULL between questions */
+	uint64_t started_us;	   /* accepted */
 	struct original_dst dst;
 	struct host dst_host;  /* the original address */
 	char dst_text[64];     /* "10.77.0.2:443" */

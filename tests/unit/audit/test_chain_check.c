@@ -58,8 +58,11 @@ static void setup_lines(void)
 		free(lines[n_lines]);
 		lines[n_lines] = NULL;
 		n = getline(&lines[n_lines], &size, f);
-		if (n <= 0)
+		if (n <= 0) {
+			free(lines[n_lines]); /* getline() makes one for the end too */
+			lines[n_lines] = NULL;
 			break;
+		}
 		lines[n_lines][n - 1] = '\0';
 	}
 	(void)fclose(f);

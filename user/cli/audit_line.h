@@ -5,10 +5,12 @@
 
 #include <stdbool.h>
 
+#include "audit/audit.h"
+
 struct audit_entry;
 struct buf;
 
-#define AUDIT_LINE_MAX ((size_t)128 * 1024) /* every byte of a record, escaped */
+#define AUDIT_LINE_MAX (4 * AUDIT_RECORD_MAX + 4096) /* every byte of a record, escaped */
 
 /*
  * Appends the line with its line feed. Printable ASCII alone gets through: any other byte of a value is \xNN, a

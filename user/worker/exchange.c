@@ -7,15 +7,10 @@
 #include <stdlib.h>
 #include <time.h>
 
-struct stage {
-	const char *name;
-	enum step (*run)(struct exchange *x);
-};
-
-static const struct stage stages[] = {
-	{ "self-test", stage_self_test },   { "identity", stage_identity }, { "decide", stage_decide },
-	{ "credential", stage_credential }, { "upstream", stage_upstream }, { "send", stage_send },
-	{ "relay", exchange_relay },
+static enum step (*const stages[STAGE_COUNT])(struct exchange *x) = {
+	[STAGE_SELF_TEST] = stage_self_test,   [STAGE_IDENTITY] = stage_identity, [STAGE_DECIDE] = stage_decide,
+	[STAGE_CREDENTIAL] = stage_credential, [STAGE_UPSTREAM] = stage_upstream, [STAGE_SEND] = stage_send,
+	[STAGE_RELAY] = exchange_relay,
 };
 
 uint64_t exchange_now_us(void)
@@ -73,10 +68,10 @@ void exchange_run(struct exchange *x)
 {
 	enum step step = x->refused == WHY_undecided ? STEP_NEXT : exchange_hear_call(x);
 
-	while (step == STEP_NEXT && x->stage < sizeof(stages) / sizeof(stages[0])) {
-		size_t before = x->stage;
+	while (step == STEP_NEXT && x->stage < STAGE_COUNT) {
+		unsigned before = x->stage;
 
-		step = stages[x->stage].run(x);
+		step = stages[x->stage](x);
 		if (step == STEP_NEXT && x->stage == before)
 			x->stage++;
 	}

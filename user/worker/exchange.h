@@ -15,13 +15,25 @@
 
 #define EXCHANGE_1XX_MAX 8
 
+/* In the order in which they run. */
+enum exchange_stage {
+	STAGE_SELF_TEST = 0,
+	STAGE_IDENTITY,
+	STAGE_DECIDE,
+	STAGE_CREDENTIAL,
+	STAGE_UPSTREAM,
+	STAGE_SEND,
+	STAGE_RELAY,
+	STAGE_COUNT,
+};
+
 enum step { STEP_NEXT = 0, STEP_WAIT, STEP_END };
 
 struct exchange {
 	struct conn *conn;     /* borrowed */
 	struct worker *worker; /* borrowed */
 	struct arena arena;    /* owned */
-	size_t stage;
+	unsigned stage;	       /* enum exchange_stage */
 	char id[40];
 	uint64_t started_us, upstream_us;
 	struct http_request request;

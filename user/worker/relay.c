@@ -201,7 +201,7 @@ enum step exchange_relay(struct exchange *x)
 		upstream_release(x->leg, false);
 		x->leg = NULL;
 		x->fresh = true;
-		x->stage = 3; /* the upstream stage */
+		x->stage = STAGE_UPSTREAM;
 		return stage_upstream(x);
 	}
 	if (why != WHY_allowed)

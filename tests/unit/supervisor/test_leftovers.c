@@ -269,10 +269,10 @@ static void test_pins_of_another_build(void **state)
 	stamp.abi = BRIDLE_ABI;
 	assert_int_equal(bpf_map_update_elem(fd, &zero, &stamp, BPF_ANY), 0);
 	(void)close(fd);
+	cgroup_done(&c);
 	assert_int_equal(leftovers_clear(name, reason), 0);
 	assert_false(pins_exist(pins));
 	assert_int_equal(access(c.path, F_OK), -1);
-	cgroup_done(&c);
 }
 
 int main(void)

@@ -411,6 +411,15 @@ static void only_those_that_wait_for_a_leaf_are_driven(void **state)
 	c->state = CONN_SNIFF;
 }
 
+static void one_too_many_is_refused_and_recorded(void **state)
+{
+	(void)state;
+	worker->conns_max = 0;
+	assert_int_equal(program_try(), -EBUSY);
+	assert_null(worker->conns);
+	assert_int_equal(connection_records(WHY_overload), 1);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -434,6 +443,7 @@ int main(void)
 		TEST(in_a_tunnel_without_sni_it_is_for_the_tunnels_host),
 		TEST(a_leaf_that_the_keeper_refuses_ends_it),
 		TEST(only_those_that_wait_for_a_leaf_are_driven),
+		TEST(one_too_many_is_refused_and_recorded),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

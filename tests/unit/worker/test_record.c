@@ -56,6 +56,7 @@ static void everything_is_said_and_no_value(void **state)
 
 	(void)state;
 	assert_int_equal(path_parse(STR("/%7Eraw"), &x->path), WHY_allowed);
+	x->path_is_good = true;
 	assert_int_equal(host_parse(STR("origin.example.com"), &x->origin.host), 0);
 	x->origin.scheme = POLICY_HTTP;
 	x->origin.port = 81;

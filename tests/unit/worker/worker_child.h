@@ -25,6 +25,7 @@ static inline int worker_make(const char *policy)
 
 	worker = calloc(1, sizeof(*worker));
 	assert_non_null(worker);
+	worker->conns_max = WORKER_CONNECTIONS_MAX;
 	for (int i = 0; i < ZYGOTE_FDS; i++)
 		worker->fds[i] = -1;
 	worker->fds[ZYGOTE_FD_AUDIT] = memfd_create("audit", MFD_CLOEXEC);

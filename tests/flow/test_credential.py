@@ -55,7 +55,7 @@ def test_unusable_file_means_502_and_nothing_is_sent(stage, kind):
         body = json.loads(result.stdout)
         assert (body["status"], body["code"]) == (502, "credential_unavailable")
         assert stage.requests() == []
-        said = [x for x in result.stderr.splitlines() if x.startswith("bridle: warning: credential gitlab is not available: ")]
+        said = [x for x in result.stderr.splitlines() if x.startswith("bridle: warning: credential gitlab (file://") and ") is not available: " in x]
         assert len(said) == 1 and reason in said[0], result.stderr
         assert [r.get("credential_generation") for r in stage.audit() if r.get("id") == body["instance"]] == [None]
     finally:

@@ -76,10 +76,10 @@ static int place_descriptors(int fds[ZYGOTE_FDS])
 	if (dup2(null, 0) < 0 || dup2(fds[ZYGOTE_FD_LOG], 1) < 0 || dup2(fds[ZYGOTE_FD_LOG], 2) < 0)
 		return -errno;
 	fds[ZYGOTE_FD_LOG] = 2;
-	/* above everything first, then down to 3…: no target can be a source that is still needed */
+	/* above every target first, then down to 3…: no target can be a source that is still needed */
 	for (int i = 0; i < ZYGOTE_FDS; i++) {
 		if (fds[i] > 2) {
-			fds[i] = fcntl(fds[i], F_DUPFD_CLOEXEC, 200);
+			fds[i] = fcntl(fds[i], F_DUPFD_CLOEXEC, 3 + ZYGOTE_FDS);
 			if (fds[i] < 0)
 				return -errno;
 		}

@@ -447,7 +447,7 @@ static void a_credential_that_was_lost_meanwhile_refuses(void **state)
 	assert_int_equal(stage_send(x), STEP_NEXT);
 	assert_non_null(strstr(written(x), "-Key: s3cret\r\n"));
 	assert_int_equal(x->credential_generation, 1); /* the one that was sent */
-	assert_false(has(x, "x-key")); /* it is in the bytes alone */
+	assert_false(has(x, "x-key"));		       /* it is in the bytes alone */
 	keeper_push(CREDENTIAL_FAILED, 1, "");
 	assert_int_equal(stage_send(x), STEP_END);
 	assert_int_equal(x->why, WHY_credential_unavailable);

@@ -13,7 +13,8 @@
 #include "http/h1.h"
 #include "http/message.h"
 
-#define REFUSAL_TEXT_MAX ((size_t)512) /* of each text that a peer chose */
+#define REFUSAL_TEXT_MAX  ((size_t)512)	       /* of each text that a peer chose */
+#define GRPC_SENTENCE_MAX (HTTP_VALUE_MAX / 3) /* each byte may become three; the next step stands at the end */
 
 static struct str cut(struct str s)
 {
@@ -153,7 +154,7 @@ static int grpc_fields(const struct refusal *r, struct arena *a, struct str sent
 	struct str message, status = arena_printf(a, "%u", grpc_status(r->why));
 	int e;
 
-	sentence.n = MIN(sentence.n, 2 * REFUSAL_TEXT_MAX);
+	sentence.n = MIN(sentence.n, GRPC_SENTENCE_MAX);
 	buf_init(&text, HTTP_VALUE_MAX);
 	e = put_grpc_text(&text, sentence);
 	if (e == 0 && r->fix.n > 0 && 3 * r->fix.n + 8 < buf_room(&text)) {

@@ -2,6 +2,8 @@
 /* Every form that says no, for every code; texts that a peer chose are escaped and cut. */
 #include "tests/lib/test.h"
 
+#include <stdio.h>
+
 #include <json-c/json.h>
 
 #include "base/arena.h"
@@ -120,6 +122,111 @@ static void test_every_code(void **state)
 	}
 }
 
+/* What a reader gets to see: the body, or the status message of gRPC with its escapes undone. */
+static void shown_text(const struct said *s, struct buf *ret)
+{
+	struct str message = field(s, "grpc-message");
+
+	buf_init(ret, 48 * 1024);
+	if (message.n == 0)
+		assert_int_equal(buf_append(ret, buf_str(&s->body)), 0);
+	for (size_t i = 0; i < message.n; i++) {
+		unsigned byte = (unsigned char)message.p[i];
+
+		if (byte == '%') {
+			assert_int_equal(sscanf(message.p + i + 1, "%2x", &byte), 1);
+			i += 2;
+		}
+		assert_int_equal(buf_printf(ret, "%c", (int)byte), 0);
+	}
+}
+
+/* The next step as it is shown: the placeholder replaced, and in JSON the quotes escaped. */
+static void shown_next(enum why why, bool has_fix, bool in_json, struct buf *ret)
+{
+	struct str next = str_of(why_next(why));
+	const char *hole = strstr(next.p, "{fix}");
+	const char *fix = has_fix ? "the line in \"fix\"" : "a rule that allows it";
+	struct buf plain;
+
+	buf_init(&plain, 4096);
+	buf_init(ret, 4096);
+	assert_int_equal(buf_append(&plain, str_make(next.p, hole ? (size_t)(hole - next.p) : next.n)), 0);
+	if (hole)
+		assert_int_equal(buf_printf(&plain, "%s%s", fix, hole + 5), 0);
+	if (in_json)
+		assert_int_equal(buf_append_json(ret, buf_str(&plain)), 0);
+	else
+		assert_int_equal(buf_append(ret, buf_str(&plain)), 0);
+	assert_int_equal(buf_append(ret, STR(".")), 0); /* the sentence ends with it */
+	buf_done(&plain);
+}
+
+static void assert_shows(const struct buf *text, struct str what, const struct refusal *r, const char *form)
+{
+	if (!memmem(buf_str(text).p, buf_len(text), what.p, what.n))
+		fail_msg("%s to %s: \"%.*s\" is not in %.*s", why_symbol(r->why), form, (int)what.n, what.p,
+			 (int)buf_len(text), buf_str(text).p);
+}
+
+static const struct {
+	const char *name;
+	struct str user_agent, content_type, rpc_id;
+	bool in_json;
+} form_rows[] = {
+	{ "a program", { "curl/8.0", 8 }, { "", 0 }, { "", 0 }, true },
+	{ "git", { "git/2.39.5", 10 }, { "", 0 }, { "", 0 }, false },
+	{ "gRPC", { "", 0 }, { "application/grpc", 16 }, { "", 0 }, false },
+	{ "JSON-RPC", { "", 0 }, { "application/json", 16 }, { "7", 1 }, true },
+};
+
+/* What was refused, where, why, and what to do next: whoever reads it, whatever the code, with a line to add or none. */
+static void test_every_code_in_every_form(void **state)
+{
+	static char long_path[600];
+
+	(void)state;
+	memset(long_path, 'p', sizeof(long_path));
+	for (unsigned i = 0; i < WHY_COUNT_ * 4 * 3; i++) {
+		const unsigned form = i % 4, length = i / 4 % 3;
+		struct refusal r = denied;
+		struct buf text, next;
+		struct said s;
+
+		r.why = (enum why)(i / 12);
+		r.path = length == 2 ? str_make(long_path, sizeof(long_path)) : STR("/x/y");
+		r.authority = length == 2 ? str_make(long_path, 512) : denied.authority;
+		r.detail = STR("one more sentence");
+		if (length == 0)
+			r.fix = STR("");
+		if (why_status(r.why) < 400)
+			continue;
+		r.user_agent = form_rows[form].user_agent;
+		r.content_type = form_rows[form].content_type;
+		r.rpc_id = form_rows[form].rpc_id;
+		say(&s, &r);
+		shown_text(&s, &text);
+		shown_next(r.why, r.fix.n > 0, form_rows[form].in_json, &next);
+		assert_shows(&text, STR("(DELETE https://"), &r, form_rows[form].name); /* what */
+		assert_shows(&text, r.authority, &r, form_rows[form].name);
+		assert_shows(&text, length == 2 ? str_make(long_path, 512) : STR("/x/y"), &r,
+			     form_rows[form].name);					    /* where */
+		assert_shows(&text, str_of(why_sentence(r.why)), &r, form_rows[form].name); /* why */
+		assert_shows(&text, r.detail, &r, form_rows[form].name);
+		assert_shows(&text, STR("Next: "), &r, form_rows[form].name);
+		assert_shows(&text, buf_str(&next), &r, form_rows[form].name); /* next step */
+		if (r.fix.n > 0)
+			assert_shows(&text, form_rows[form].in_json ? STR("\\\"DELETE\\\" }") : r.fix, &r,
+				     form_rows[form].name);
+		assert_null(memmem(buf_str(&text).p, buf_len(&text), "{fix}", 5));
+		assert_str_equal(field(&s, "bridle-decision"), why_symbol(r.why));
+		assert_str_equal(field(&s, "bridle-request-id"), "0123-4");
+		buf_done(&text);
+		buf_done(&next);
+		forget(&s);
+	}
+}
+
 static void test_git_reads_text(void **state)
 {
 	struct refusal r = denied;
@@ -231,9 +338,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_problem_has_every_member), cmocka_unit_test(test_every_code),
-		cmocka_unit_test(test_git_reads_text),		 cmocka_unit_test(test_grpc_reads_a_status),
-		cmocka_unit_test(test_grpc_has_no_half_line),	 cmocka_unit_test(test_json_rpc_reads_its_id),
-		cmocka_unit_test(test_long_texts_are_cut),
+		cmocka_unit_test(test_every_code_in_every_form), cmocka_unit_test(test_git_reads_text),
+		cmocka_unit_test(test_grpc_reads_a_status),	 cmocka_unit_test(test_grpc_has_no_half_line),
+		cmocka_unit_test(test_json_rpc_reads_its_id),	 cmocka_unit_test(test_long_texts_are_cut),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the decision vectors cannot say of paths: how much the deepest of them cost. */
+/* What the decision vectors cannot say of paths: how long they may be, how much the deepest of them cost. */
 #include "tests/lib/test.h"
 
 #include <string.h>
@@ -51,9 +51,26 @@ static void depth_does_not_cost(void **state)
 	assert_in_range(clock() - begun, 0, CLOCKS_PER_SEC);
 }
 
+static void length_has_a_limit(void **state)
+{
+	static char text[PATH_MAX_BYTES + 1];
+	static struct path path;
+
+	(void)state;
+	memset(text, 'a', sizeof(text));
+	text[0] = '/';
+	assert_int_equal(path_parse(str_make(text, PATH_MAX_BYTES), &path), WHY_allowed);
+	assert_int_equal(path_parse(str_make(text, PATH_MAX_BYTES + 1), &path), WHY_path_too_long);
+	for (size_t i = 0; i < 2 * (PATH_SEGMENTS_MAX + 1); i += 2)
+		text[i] = '/';
+	assert_int_equal(path_parse(str_make(text, 2 * PATH_SEGMENTS_MAX), &path), WHY_allowed);
+	assert_int_equal(path_parse(str_make(text, 2 * (PATH_SEGMENTS_MAX + 1)), &path), WHY_path_too_long);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(length_has_a_limit),
 		cmocka_unit_test(every_depth_is_refused),
 		cmocka_unit_test(depth_does_not_cost),
 	};

@@ -5,10 +5,10 @@ LINT_C     := $(sort $(shell find policy user tests/unit tests/lib tests/bpf tes
 LINT_H     := $(sort $(shell find policy user bpf tests -name '*.h'))
 LINT_BPF   := $(sort $(wildcard bpf/*.bpf.c))
 LINT_SH    := $(shell find scripts .ci -type f | sort | xargs grep -lE '^\#!/bin/sh' 2>/dev/null)
-LINT_GATES := lint-layers lint-bpf lint-format lint-headers lint-shell lint-cppcheck lint-tidy
+LINT_GATES := lint-layers lint-codes lint-bpf lint-format lint-headers lint-shell lint-cppcheck lint-tidy
 
 .PHONY: lint $(LINT_GATES)
-lint: ## layers, format, headers alone, shellcheck, cppcheck, clang-tidy
+lint: ## layers, codes, format, headers alone, shellcheck, cppcheck, clang-tidy
 	$(Q)passed=0; failed=0; for gate in $(LINT_GATES); do echo "  $$gate"; \
 		if $(MAKE) --no-print-directory $$gate; then passed=$$((passed + 1)); \
 		else echo "$$gate failed"; failed=$$((failed + 1)); fi; done; \
@@ -16,6 +16,12 @@ lint: ## layers, format, headers alone, shellcheck, cppcheck, clang-tidy
 
 lint-layers:
 	$(Q)scripts/check-layers
+# docs/codes.md is what why.def says; every code is said by a source and named by a test.
+lint-codes:
+	$(Q)$(PYTHON) scripts/codes check
+.PHONY: codes
+codes: ## make docs/codes.md from user/base/why.def
+	$(Q)$(PYTHON) scripts/codes write
 # The sign of these results is lost before Linux 6.4, see bpf/maps.h.
 lint-bpf:
 	$(Q)! grep -nE 'bpf_map_[a-z]+_elem\(.*\) *(<|>)' bpf/*.h bpf/*.c

@@ -7,6 +7,7 @@
 #define BRIDLE_POLICY_MODEL_H
 
 #include "policy/policy.h"
+#include "policy/pool.h"
 
 #define POLICY_ROUTES_MAX      20000
 #define POLICY_RULES_MAX       100000
@@ -14,18 +15,6 @@
 #define POLICY_LATER_MAX       4
 #define PATTERN_SEGMENTS_MAX   PATH_SEGMENTS_MAX /* whatever can be asked for can be written */
 #define PATTERN_STARS_MAX      8		 /* in one segment */
-
-struct pool_block;
-
-struct pool {
-	struct pool_block *blocks; /* owned */
-};
-
-/* Zeroed memory that lives as long as the pool; NULL when memory is short. */
-void *pool_alloc(struct pool *p, size_t n);
-/* A NUL-terminated copy. */
-char *pool_str(struct pool *p, struct str s);
-void pool_done(struct pool *p);
 
 enum segment_kind { SEGMENT_LITERAL = 0, SEGMENT_GLOB, SEGMENT_ANY_DEPTH };
 

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Memory of one policy: handed out, never taken back alone. */
-#include "policy/model.h"
+#include "policy/pool.h"
 
 #include <stddef.h>
 #include <stdlib.h>
 
 #include "base/util.h"
+#include "policy/policy.h"
 
 #define POOL_BLOCK 16384
 

@@ -52,10 +52,9 @@ static int compile(const char *name, struct policy_file *f)
 	return -1;
 }
 
-int policy_file_load(const char *path, struct policy_file *ret)
+int policy_file_read(const char *path, struct buf *ret)
 {
 	auto_fd int fd = open(path, O_RDONLY | O_CLOEXEC);
-	struct policy_file f = { 0 };
 	struct stat st;
 	int r;
 
@@ -68,14 +67,26 @@ int policy_file_load(const char *path, struct policy_file *ret)
 		log_error("the policy %s is a directory; name the file", path);
 		return -2;
 	}
-	buf_init(&f.text, POLICY_TEXT_MAX + 1);
-	r = read_text(fd, &f.text);
+	buf_init(ret, POLICY_TEXT_MAX + 1);
+	r = read_text(fd, ret);
 	if (r == -EFBIG)
 		log_error("the policy %s is larger than %zu bytes; split what is not needed off", path,
 			  POLICY_TEXT_MAX);
 	else if (r < 0)
 		log_error("cannot read the policy %s: %s", path, strerror(-r));
-	r = r < 0 ? -2 : compile(path, &f);
+	if (r < 0)
+		buf_done(ret);
+	return r < 0 ? -2 : 0;
+}
+
+int policy_file_load(const char *path, struct policy_file *ret)
+{
+	struct policy_file f = { 0 };
+	int r = policy_file_read(path, &f.text);
+
+	if (r < 0)
+		return r;
+	r = compile(path, &f);
 	if (r < 0) {
 		policy_file_done(&f);
 		return r;

@@ -18,8 +18,10 @@ struct policy_file {
  */
 int policy_file_load(const char *path, struct policy_file *ret);
 
-/* The same for a text that is no file; name is for messages. */
+/* As policy_file_load(), for a text that is no file; name is for messages. */
 int policy_file_from_text(const char *name, struct str text, struct policy_file *ret);
+/* The text of a file alone, into *ret, which the caller frees. 0, or -2 after saying why. */
+int policy_file_read(const char *path, struct buf *ret);
 void policy_file_done(struct policy_file *f);
 
 #endif

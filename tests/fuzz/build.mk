@@ -10,9 +10,11 @@ FUZZ_LIBS    := audit keeper tls dns http policy base
 define FUZZ_RULE
 $(B)/fuzz/$(1): $(B)/obj/tests/fuzz/fuzz_$(1).o $(FUZZ_LIBS:%=$(B)/lib/lib%.a)
 	@echo "  LD    $$@"
-	$$(Q)mkdir -p $$(@D) && $$(CC) $$(CFLAGS) -fsanitize=fuzzer $$(LDFLAGS) -o $$@ $$< -Wl,--start-group $$(filter %.a,$$^) -Wl,--end-group $$(PKG_LIBS)
+	$$(Q)mkdir -p $$(@D) && $$(CC) $$(CFLAGS) -fsanitize=fuzzer $$(LDFLAGS) -o $$@ $$(filter %.o,$$^) -Wl,--start-group $$(filter %.a,$$^) -Wl,--end-group $$(PKG_LIBS)
 endef
 $(foreach t,$(FUZZ_TARGETS),$(eval $(call FUZZ_RULE,$(t))))
+# The converter alone, without the rest of its folder.
+$(B)/fuzz/nono: $(patsubst %.c,$(B)/obj/%.o,$(wildcard user/cli/nono*.c))
 
 .PHONY: fuzz fuzz-bins fuzz-coverage corpus
 fuzz-bins: $(FUZZ_BINS)

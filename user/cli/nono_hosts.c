@@ -231,10 +231,18 @@ int nono_read_domains(struct nono *n, struct json_object *network)
 
 /* --- denials -------------------------------------------------------------------------------------------------- */
 
+/* A credential would open its upstream by itself. */
+static void take_away(struct nono *n, struct nono_host *h)
+{
+	h->is_gone = true;
+	if (h->credential)
+		json_object_object_del(n->credentials, h->credential);
+}
+
 static int deny_all(struct nono *n, struct json_object *at, const char *text)
 {
 	for (size_t i = 0; i < n->n_hosts; i++)
-		n->hosts[i].is_gone = true;
+		take_away(n, &n->hosts[i]);
 	return nono_note(n, at,
 			 "what \"%s\" denies cannot be told here, so no host is allowed; write a name, or *.name",
 			 text);
@@ -254,6 +262,14 @@ static int carve(struct nono *n, struct json_object *at, bool is_wildcard, const
 	return h->rows ? 0 : -ENOMEM;
 }
 
+static bool is_denied(const struct nono_host *h, bool is_wildcard, const struct host *host)
+{
+	const bool is_same = str_eq(host_str(&h->host), host_str(host));
+
+	return is_wildcard ? is_below(&h->host, host) || (h->is_wildcard && is_same) : is_same && !h->is_wildcard;
+}
+
+/* First what is denied goes; only then is seen what a wider entry would still let through. */
 static int deny(struct nono *n, struct json_object *at, bool is_wildcard, const struct host *host)
 {
 	const size_t count = n->n_hosts;
@@ -261,24 +277,23 @@ static int deny(struct nono *n, struct json_object *at, bool is_wildcard, const 
 
 	for (size_t i = 0; i < count && e == 0; i++) {
 		struct nono_host *h = &n->hosts[i];
-		bool is_same = str_eq(host_str(&h->host), host_str(host));
 
-		if (h->is_gone)
+		if (h->is_gone || !is_denied(h, is_wildcard, host))
 			continue;
-		if (is_wildcard ? is_below(&h->host, host) || (h->is_wildcard && is_same)
-				: is_same && !h->is_wildcard) {
-			h->is_gone = true;
-			if (h->credential)
-				e = nono_note(n, at,
-					      "the credential \"%s\" is left out, because its upstream is denied; take "
-					      "one of the two out",
-					      h->credential);
-			if (h->credential)
-				json_object_object_del(n->credentials, h->credential);
-		} else if (h->is_wildcard && is_below(host, &h->host) &&
-			   !nono_find_host(n, is_wildcard, host, h->port)) {
+		take_away(n, h);
+		if (h->credential)
+			e = nono_note(
+				n, at,
+				"the credential \"%s\" is left out, because its upstream is denied; take one of the "
+				"two out",
+				h->credential);
+	}
+	for (size_t i = 0; i < count && e == 0; i++) {
+		const struct nono_host *h = &n->hosts[i];
+
+		if (!h->is_gone && h->is_wildcard && is_below(host, &h->host) &&
+		    !nono_find_host(n, is_wildcard, host, h->port))
 			e = carve(n, at, is_wildcard, host, h->port);
-		}
 	}
 	return e;
 }

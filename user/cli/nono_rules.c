@@ -154,7 +154,8 @@ static int put_denied(struct nono *n, struct json_object *rows, const char *meth
 
 	if (!text)
 		return -ENOMEM;
-	(void)snprintf(text, buf_len(path) + strlen(end) + 2, "%.*s%s", (int)buf_len(path), buf_data(path), end);
+	(void)snprintf(text, buf_len(path) + strlen(end) + 2, "%.*s%s", (int)buf_len(path),
+		       buf_len(path) ? buf_data(path) : "", end);
 	row = row_new(upper(method), text, true);
 	if (!row)
 		return -ENOMEM;

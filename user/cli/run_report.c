@@ -18,9 +18,7 @@
 #include "supervisor/leftovers.h"
 #include "supervisor/paths.h"
 #include "supervisor/sandbox.h"
-
-/* What init and the private namespaces enforce; tier 1 comes with its own programs. */
-#define RUN_TIER 2U
+#include "supervisor/tier.h"
 
 #define LEARN_TELL "no request was tried that a policy could allow"
 
@@ -66,10 +64,10 @@ void run_report_status(const char *name, const char *policy_path, const struct p
 
 	(void)snprintf(default_path, sizeof(default_path), PATHS_AUDIT "/%s.jsonl", name);
 	if (policy_path)
-		log_notice("sandbox %s: tier T%u, policy %s (%zu host%s), audit %s", name, RUN_TIER, policy_path, hosts,
-			   hosts == 1 ? "" : "s", audit_path ? audit_path : default_path);
+		log_notice("sandbox %s: tier T%u, policy %s (%zu host%s), audit %s", name, SANDBOX_TIER, policy_path,
+			   hosts, hosts == 1 ? "" : "s", audit_path ? audit_path : default_path);
 	else
-		log_notice("sandbox %s: tier T%u, no policy: nothing is allowed, audit %s", name, RUN_TIER,
+		log_notice("sandbox %s: tier T%u, no policy: nothing is allowed, audit %s", name, SANDBOX_TIER,
 			   audit_path ? audit_path : default_path);
 }
 

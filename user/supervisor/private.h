@@ -19,10 +19,9 @@
 #include "supervisor/secrets.h"
 #include "supervisor/self_test.h"
 #include "supervisor/state.h"
+#include "supervisor/tier.h"
 #include "supervisor/uid.h"
 #include "supervisor/workers.h"
-
-#define SANDBOX_TIER 2 /* what init's namespaces and filter do; the br_g_* programs will make it 1 */
 
 struct audit;
 struct kernel;

@@ -140,6 +140,50 @@ int kernel_load(struct kernel **ret, char *reason)
 	return 0;
 }
 
+/* One program with all maps. */
+static bool hook_loads_alone(const char *hook)
+{
+	struct bridle *skel = bridle__open();
+	struct bpf_program *prog;
+	bool loads;
+
+	if (!skel)
+		return false;
+	bpf_object__for_each_program(prog, skel->obj)
+	{
+		(void)bpf_program__set_autoload(prog, strcmp(bpf_program__name(prog), hook) == 0);
+	}
+	loads = bridle__load(skel) == 0;
+	bridle__destroy(skel);
+	return loads;
+}
+
+size_t kernel_try(size_t *ret_bad, char *names, size_t size, char *reason)
+{
+	libbpf_print_fn_t print_before;
+	struct kernel *k = NULL;
+	size_t bad = 0, used = 0;
+
+	names[0] = '\0';
+	*ret_bad = 0;
+	if (kernel_load(&k, reason) == 0) {
+		kernel_free(k);
+		return ARRAY_SIZE(hooks);
+	}
+	print_before = libbpf_set_print(load_log);
+	for (size_t i = 0; i < ARRAY_SIZE(hooks); i++) {
+		if (hook_loads_alone(hooks[i]))
+			continue;
+		if (used < size)
+			used += (size_t)snprintf(names + used, size - used, "%s%s", bad ? ", " : "", hooks[i]);
+		bad++;
+	}
+	(void)libbpf_set_print(print_before);
+	/* each alone, but not all: what they share is refused */
+	*ret_bad = bad ? bad : ARRAY_SIZE(hooks);
+	return ARRAY_SIZE(hooks);
+}
+
 struct kernel *kernel_free(struct kernel *k)
 {
 	if (!k)

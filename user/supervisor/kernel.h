@@ -21,6 +21,12 @@ struct kernel;
  */
 int kernel_load(struct kernel **ret, char *reason);
 
+/*
+ * For `bridle doctor`: loads everything once and lets go of it; nothing is attached. How many programs there are; *ret_bad
+ * says how many of them this kernel does not take even alone, and names (size bytes, cut) lists those. reason as above.
+ */
+size_t kernel_try(size_t *ret_bad, char *names, size_t size, char *reason);
+
 /* Detaches nothing that is pinned. NULL is fine; returns NULL. */
 struct kernel *kernel_free(struct kernel *k);
 

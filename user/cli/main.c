@@ -10,12 +10,12 @@
 #include "base/log.h"
 #include "base/util.h"
 #include "cli/command.h"
+#include "cli/version.h"
 #include "init/init.h"
 #include "keeper/keeper.h"
 #include "zygote/zygote.h"
 
-#define BRIDLE_VERSION "0.1.0"
-#define STATUS_USAGE   2
+#define STATUS_USAGE 2
 
 static const struct role_main {
 	const char *name;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* `bridle list`: the runs of this machine, those that live and what killed ones left behind. Changes nothing. */
 #include <inttypes.h>
+#include <pwd.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -16,6 +17,7 @@
 #define STATUS_FAILED 1
 #define STATUS_USAGE  2
 #define OUTPUT_MAX    ((size_t)4 << 20)
+#define ROW	      "%-24s %-9s %8s  %-12s %7s %9s %8s %8s  %s\n"
 
 enum list_option { OPTION_JSON };
 
@@ -31,12 +33,33 @@ static const char *state_of(const struct leftover *l)
 	return l->running ? "running" : "leftover";
 }
 
-static void time_of(uint64_t seconds, char *out, size_t size)
+/* The two largest units that are not 0: "45s", "12m", "3h20m", "9d4h". */
+static void age_of(uint64_t started, uint64_t now, char *out, size_t size)
 {
-	const time_t t = (time_t)seconds;
-	struct tm tm;
+	const uint64_t s = now > started ? now - started : 0, minutes = s / 60, hours = minutes / 60;
 
-	if (seconds == 0 || !gmtime_r(&t, &tm) || strftime(out, size, "%Y-%m-%dT%H:%M:%SZ", &tm) == 0)
+	if (started == 0)
+		(void)snprintf(out, size, "-");
+	else if (minutes == 0)
+		(void)snprintf(out, size, "%" PRIu64 "s", s);
+	else if (hours == 0)
+		(void)snprintf(out, size, "%" PRIu64 "m", minutes);
+	else if (hours < 24)
+		(void)snprintf(out, size, "%" PRIu64 "h%" PRIu64 "m", hours, minutes % 60);
+	else
+		(void)snprintf(out, size, "%" PRIu64 "d%" PRIu64 "h", hours / 24, hours % 24);
+}
+
+/* Its name where it has one; the sandbox of a user that was removed since keeps the number. */
+static void user_of(uint32_t uid, char *out, size_t size)
+{
+	const struct passwd *p = uid ? getpwuid(uid) : NULL;
+
+	if (p)
+		(void)log_escape(out, size, p->pw_name, strlen(p->pw_name));
+	else if (uid)
+		(void)snprintf(out, size, "%u", uid);
+	else
 		(void)snprintf(out, size, "-");
 }
 
@@ -53,31 +76,56 @@ static int put_json_text(struct buf *out, const char *name, const char *value)
 	return r == 0 ? buf_append(out, STR("\"")) : r;
 }
 
+static int put_json_counters(struct buf *out, const struct leftover *item)
+{
+	const struct pinned_counters *c = &item->counters;
+
+	if (!item->counted)
+		return buf_append(out, STR(",\"counters\":null"));
+	return buf_printf(out,
+			  ",\"counters\":{\"connections\":%" PRIu64 ",\"exchanges\":%" PRIu64 ",\"refused\":%" PRIu64
+			  ",\"blocked\":%" PRIu64 ",\"events_lost\":%" PRIu64 "}",
+			  c->connections, c->exchanges, c->refused, c->blocked, c->events_lost);
+}
+
 static int put_json(struct listing *l, const struct leftover *item)
 {
+	char user[64];
 	int r = buf_printf(&l->out,
-			   "%s\n{\"running\":%s,\"pid\":%d,\"started\":%" PRIu64 ",\"pinned\":%s,\"cgroup\":%s",
-			   l->n ? "," : "", item->running ? "true" : "false", item->pid, item->started,
+			   "%s\n{\"running\":%s,\"pid\":%d,\"uid\":%u,\"started\":%" PRIu64
+			   ",\"pinned\":%s,\"cgroup\":%s",
+			   l->n ? "," : "", item->running ? "true" : "false", item->pid, item->uid, item->started,
 			   item->pinned ? "true" : "false", item->cgroup ? "true" : "false");
 
+	user_of(item->uid, user, sizeof(user));
 	if (r == 0)
 		r = put_json_text(&l->out, "name", item->name);
 	if (r == 0)
+		r = put_json_text(&l->out, "user", item->uid ? user : NULL);
+	if (r == 0)
 		r = put_json_text(&l->out, "policy", item->policy);
+	if (r == 0)
+		r = put_json_counters(&l->out, item);
 	return r == 0 ? buf_append(&l->out, STR("}")) : r;
 }
 
 static int put_text(struct listing *l, const struct leftover *item)
 {
-	char started[32], pid[16] = "-";
-	char policy[512];
+	char age[32], user[64], pid[16] = "-", exchanges[24] = "-", refused[24] = "-", blocked[24] = "-", policy[512];
 
-	time_of(item->started, started, sizeof(started));
+	age_of(item->started, (uint64_t)time(NULL), age, sizeof(age));
+	user_of(item->uid, user, sizeof(user));
 	if (item->pid > 0)
 		(void)snprintf(pid, sizeof(pid), "%d", item->pid);
+	if (item->counted) {
+		(void)snprintf(exchanges, sizeof(exchanges), "%" PRIu64, item->counters.exchanges);
+		(void)snprintf(refused, sizeof(refused), "%" PRIu64, item->counters.refused);
+		(void)snprintf(blocked, sizeof(blocked), "%" PRIu64, item->counters.blocked);
+	}
 	(void)log_escape(policy, sizeof(policy), item->policy ? item->policy : "-",
 			 item->policy ? strlen(item->policy) : 1);
-	return buf_printf(&l->out, "%-24s %-9s %8s  %-20s  %s\n", item->name, state_of(item), pid, started, policy);
+	return buf_printf(&l->out, ROW, item->name, state_of(item), pid, user, age, exchanges, refused, blocked,
+			  policy);
 }
 
 static void on_item(void *arg, const struct leftover *item)
@@ -94,8 +142,8 @@ static int render(struct listing *l)
 {
 	char reason[SANDBOX_REASON_MAX] = "";
 	int r = l->json ? buf_append(&l->out, STR("{\"v\":1,\"runs\":["))
-			: buf_printf(&l->out, "%-24s %-9s %8s  %-20s  %s\n", "NAME", "STATE", "PID", "STARTED",
-				     "POLICY");
+			: buf_printf(&l->out, ROW, "NAME", "STATE", "PID", "USER", "AGE", "REQUESTS", "REFUSED",
+				     "BLOCKED", "POLICY");
 
 	if (r == 0 && leftovers_list(on_item, l, reason) < 0) {
 		log_error("%s", reason);
@@ -132,6 +180,6 @@ const struct command command_list = {
 	.rest_max = 0,
 	.usage_status = STATUS_USAGE,
 	.doc = "show the sandboxes of this machine, and what killed ones left",
-	.options = { [OPTION_JSON] = { "json", NULL, "as one JSON object" } },
+	.options = { [OPTION_JSON] = { "json", NULL, "as one JSON object, with more counters" } },
 	.run = list_main,
 };

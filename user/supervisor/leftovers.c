@@ -110,7 +110,7 @@ static bool is_pinned(const char *name)
 
 static void describe(const char *name, bool running, struct state_facts *facts, struct leftover *ret)
 {
-	char cgroup[PATHS_MAX_BYTES];
+	char cgroup[PATHS_MAX_BYTES], pins[PATHS_MAX_BYTES];
 
 	if (state_read(name, facts) < 0)
 		*facts = (struct state_facts){ 0 };
@@ -118,11 +118,14 @@ static void describe(const char *name, bool running, struct state_facts *facts, 
 		.name = name,
 		.pid = facts->pid,
 		.started = facts->started,
+		.uid = facts->uid,
 		.policy = facts->policy,
 		.running = running,
 		.pinned = is_pinned(name),
 		.cgroup = cgroup_path(name, cgroup, sizeof(cgroup), NULL) == 0 && access(cgroup, F_OK) == 0,
 	};
+	ret->counted = paths_join(pins, sizeof(pins), PATHS_PINS, name) == 0 &&
+		       pinned_counters_read(pins, &ret->counters) == 0;
 }
 
 static bool lives(const char *name)

@@ -9,14 +9,19 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "supervisor/pinned_counters.h"
+
 struct leftover {
 	const char *name;
 	int pid;	    /* of the supervisor; 0: unknown */
 	uint64_t started;   /* seconds since 1970; 0: unknown */
+	uint32_t uid;	    /* of the command; 0: unknown */
 	const char *policy; /* path; NULL: unknown */
 	bool running;	    /* its supervisor lives */
 	bool pinned;	    /* its kernel programs are there */
 	bool cgroup;	    /* its cgroup is there */
+	bool counted;	    /* counters are known */
+	struct pinned_counters counters;
 };
 
 /* Called for each; what it is given lives as long as the call. */

@@ -75,7 +75,12 @@ static int open_audit(struct sandbox *s, char *reason)
 
 static int write_state(struct sandbox *s, char *reason)
 {
-	struct state_facts facts = { .pid = getpid(), .started = (uint64_t)time(NULL), .n_made = s->secrets.n_made };
+	struct state_facts facts = {
+		.pid = getpid(),
+		.started = (uint64_t)time(NULL),
+		.uid = s->command.uid,
+		.n_made = s->secrets.n_made,
+	};
 	auto_free char *policy = realpath(s->options.policy_file, NULL);
 	int r;
 

@@ -134,7 +134,7 @@ int state_write(const struct state *s, const struct state_facts *facts)
 
 	if (!f)
 		return -ENOMEM;
-	(void)fprintf(f, "pid %d\nstarted %" PRIu64 "\n", facts->pid, facts->started);
+	(void)fprintf(f, "pid %d\nstarted %" PRIu64 "\nuid %u\n", facts->pid, facts->started, facts->uid);
 	if (facts->policy && !strchr(facts->policy, '\n'))
 		(void)fprintf(f, "policy %s\n", facts->policy);
 	for (size_t i = 0; i < facts->n_made; i++)
@@ -154,6 +154,8 @@ static void read_line(struct str line, struct state_facts *facts)
 		facts->pid = (int)number;
 	else if (str_eq(key, STR("started")))
 		(void)str_to_u64(value, &facts->started);
+	else if (str_eq(key, STR("uid")) && str_to_u64(value, &number) == 0 && number <= UINT32_MAX)
+		facts->uid = (uint32_t)number;
 	else if (str_eq(key, STR("policy")) && !facts->policy)
 		facts->policy = str_dup(value);
 	else if (str_eq(key, STR("made")) && facts->n_made < STATE_MADE_MAX) {

@@ -23,6 +23,7 @@ struct state {
 struct state_facts {
 	int pid;
 	uint64_t started;	    /* seconds since 1970 */
+	uint32_t uid;		    /* the command's; 0: unknown */
 	char *policy;		    /* owned when read; may be NULL */
 	char *made[STATE_MADE_MAX]; /* owned when read; deepest first; directories to remove when empty */
 	size_t n_made;

@@ -100,6 +100,7 @@ static void test_dead_run_is_removed(void **state)
 	assert_false(f.seen.running);
 	assert_true(f.seen.cgroup);
 	assert_false(f.seen.pinned);
+	assert_false(f.seen.counted);
 	assert_int_equal(f.seen.pid, 1);
 	assert_true(f.seen.started == 5);
 

@@ -100,7 +100,7 @@ static void test_facts(void **state)
 {
 	char policy[] = "/etc/bridle/a b.json", one[] = "/x/y", two[] = "/x";
 	struct state_facts facts = {
-		.pid = 12, .started = 1700000000, .policy = policy, .made = { one, two }, .n_made = 2
+		.pid = 12, .started = 1700000000, .uid = 1001, .policy = policy, .made = { one, two }, .n_made = 2
 	};
 	struct state_facts back = { 0 };
 	char name[64], path[PATHS_MAX_BYTES];
@@ -116,6 +116,7 @@ static void test_facts(void **state)
 	assert_int_equal(state_read(name, &back), 0);
 	assert_int_equal(back.pid, 12);
 	assert_true(back.started == 1700000000);
+	assert_int_equal(back.uid, 1001);
 	assert_string_equal(back.policy, policy);
 	assert_int_equal(back.n_made, 2);
 	assert_string_equal(back.made[0], one);

@@ -15,6 +15,8 @@ SCRIPTS = {"/hang": [{"do": "hang"}], "/sse": HEARTBEAT,
            "/stop": ["HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n", {"do": "hang"}],
            "/big": ["HTTP/1.1 200 OK\r\nContent-Length: 67108864\r\n\r\n", {"do": "big", "size": 64 << 20}],
            "/late": [2, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"],
+           "/halfhead": ["HTTP/1.1 200 OK\r\nContent-Le", {"do": "hang"}],
+           "/drip": ["HTTP/1.1 200 OK\r\n"] + ["X-A: b\r\n", 0.4] * 20 + ["Content-Length: 0\r\n\r\n"],
            "/deaf": ["early", 8], "/long": ["early", {"do": "body"}, {"do": "count"}]}
 
 
@@ -39,6 +41,8 @@ JOBS = {
     "a body byte by byte": {"send": post("/long", LENGTH, *["x", 0.3] * 15), "until_end": True},
     "chunks now and then": {"send": post("/long", CHUNKED, *[0.7, "1\r\nx\r\n"] * 6, "0\r\n\r\n")},
     "silent server": {"send": get("/hang"), "until_end": True},
+    "half a head of the server": {"send": get("/halfhead"), "until_end": True},
+    "a server's head line by line": {"send": get("/drip"), "until_end": True},
     "late server": {"send": get("/late")},
     "server stops": {"send": get("/stop"), "until_end": True},
     "heartbeats": {"send": get("/sse")},
@@ -88,7 +92,8 @@ def test_chunks_now_and_then_arrive(seen):
     assert seen["chunks now and then"]["answers"][0].endswith("\r\n\r\n6") and seen["chunks now and then"]["seconds"] > 4
 
 
-@pytest.mark.parametrize("name", ["silent server", "nobody reads at the server"])
+@pytest.mark.parametrize("name", ["silent server", "half a head of the server", "a server's head line by line",
+                                  "nobody reads at the server"])
 def test_silent_servers_are_504(seen, name):
     got = seen[name]
     assert (status(got), code(got)) == (504, "upstream_timeout") and 1.9 <= got["seconds"] < 25

@@ -14,6 +14,9 @@ ALLOWED = ["gitlab.example.com", "api.example.com", "mixed.example.com", "many.e
            "empty.example.com", "nowhere.example.com", "silent.example.com", "broken.example.com", "liar.example.com",
            "metadata.example.com", "mapped.example.com", "translated.example.com",
            {"host": "*.named.example.com", "addresses": ["10.77.0.0/30"]},
+           *(n + ".example.com" for n in ("ttl0", "rebind", "half", "halfsilent", "stranger", "question", "query", "chain",
+                                          "chain-inside", "loop", "self", "dangling", "length", "junk", "cut",
+                                          "hushed", "slammed", "refused", "notimp", "formerr", "notauth")),
            nameserver.LONG, "*.wild.example.com", "bücher.example.com"]
 SERVERS = ("10.77.0.99", "fd77::99")
 

@@ -18,8 +18,12 @@ CASES = [("fine", None), ("expired", "upstream_cert_expired"), ("future", "upstr
          ("incomplete", "upstream_cert_unknown_ca"), ("chain", None), ("client", "upstream_cert_invalid"),
          ("sha1", "upstream_cert_invalid"), ("weak", "upstream_cert_invalid"), ("constrained", "upstream_cert_invalid"),
          ("leafca", "upstream_cert_invalid"), ("rsa", None),
-         ("old", "upstream_tls"), ("plain", "upstream_tls"), ("hangup", "upstream_tls"), ("mute", "upstream_timeout")]
-BEHAVIOUR = {"old": "old", "plain": "not_tls", "hangup": "closes_at_once", "mute": "silent"}
+         ("old", "upstream_tls"), ("plain", "upstream_tls"), ("hangup", "upstream_tls"), ("mute", "upstream_timeout"),
+         ("halfway", "upstream_timeout"), ("alert", "upstream_tls"), ("reset", "upstream_tls")]
+BEHAVIOUR = {"old": "old", "plain": "not_tls", "hangup": "closes_at_once", "mute": "silent", "halfway": "half_a_record",
+             "alert": "alerts", "reset": "resets_at_once"}
+
+CLEAR = ("plain", "hangup", "mute", "halfway", "alert", "reset")  # no TLS behind what they do
 
 
 def make_certificates(d):
@@ -54,7 +58,7 @@ def servers(stage):
     st.sh(*inside, "ip", "addr", "add", ADDRESS + "/24", "dev", "eth0")
     arguments = []
     for i, (name, _code) in enumerate(CASES):
-        certificate = "-" if name in ("plain", "hangup", "mute") else f"{stage.dir}/tls-{name}"
+        certificate = "-" if name in CLEAR else f"{stage.dir}/tls-{name}"
         arguments.append(f"{name}={7000 + i}:{certificate}:{BEHAVIOUR.get(name, 'fine')}")
     stage.spawn(*inside, st.PYTHON, st.ROOT + "/tests/lib/badserver.py", ADDRESS, *arguments, ready="ready")
 

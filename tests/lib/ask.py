@@ -25,17 +25,18 @@ def skip_name(data, at):
 
 def read(data):
     ident, flags, n_questions, n_answers, n_authority, n_more = struct.unpack_from("!HHHHHH", data)
-    at, out = 12, {"id": ident, "rcode": flags & 15, "tc": bool(flags & 0x0200), "addresses": [], "ede": None, "size": len(data)}
+    at, out = 12, {"id": ident, "rcode": flags & 15, "tc": bool(flags & 0x0200), "addresses": [], "ede": None, "ttl": None, "size": len(data)}
     for _ in range(n_questions):
         end = skip_name(data, at)
         out["question"] = data[at:end].decode("latin-1")
         at = end + 4
     for _ in range(n_answers + n_authority + n_more):
         at = skip_name(data, at)
-        kind, _class, _ttl, n = struct.unpack_from("!HHIH", data, at)
+        kind, _class, ttl, n = struct.unpack_from("!HHIH", data, at)
         value = data[at + 10:at + 10 + n]
         at += 10 + n
         if kind in (1, 28):
+            out["ttl"] = ttl
             out["addresses"].append(socket.inet_ntop(socket.AF_INET if kind == 1 else socket.AF_INET6, value))
         if kind == 41 and n >= 6:
             option, _length, code = struct.unpack_from("!HHH", value)

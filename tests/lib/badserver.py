@@ -13,6 +13,17 @@ import threading
 import time
 
 
+def abort(s):
+    """A reset instead of an end."""
+    s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+
+def goodbye(s):
+    """close_notify, then the end: an end that nobody in between can have made."""
+    s.settimeout(5)
+    s.unwrap()
+
+
 def head_of(s):
     data = b""
     while b"\r\n\r\n" not in data:
@@ -47,6 +58,80 @@ def close_silently(s):
 def close_in_head(s):
     head_of(s)
     s.sendall(b"HTTP/1.1 200 OK\r\nContent-Le")
+
+
+def reset_in_head(s):
+    head_of(s)
+    s.sendall(b"HTTP/1.1 200 OK\r\nContent-Le")
+    time.sleep(0.3)
+    abort(s)
+
+
+def goodbye_at_once(s):
+    head_of(s)
+    goodbye(s)
+
+
+def goodbye_in_head(s):
+    head_of(s)
+    s.sendall(b"HTTP/1.1 200 OK\r\nContent-Le")
+    goodbye(s)
+
+
+def says(*pieces, end=None):
+    def behaviour(s):
+        head_of(s)
+        for piece in pieces:
+            s.sendall(piece)
+        if end:
+            time.sleep(0.3)
+            end(s)
+    return behaviour
+
+
+LENGTH, CHUNKED = b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n", b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+UNTIL_END = b"HTTP/1.1 200 OK\r\n\r\n"
+close_in_body = says(LENGTH, b"some")
+goodbye_in_body = says(LENGTH, b"some", end=goodbye)
+close_in_chunk = says(CHUNKED, b"a\r\nsome")
+goodbye_in_chunk = says(CHUNKED, b"a\r\nsome", end=goodbye)
+reset_in_chunk = says(CHUNKED, b"a\r\nsome", end=abort)
+close_in_size = says(CHUNKED, b"4\r\nsome\r\n1")
+goodbye_before_last = says(CHUNKED, b"4\r\nsome\r\n", end=goodbye)
+goodbye_in_last = says(CHUNKED, b"4\r\nsome\r\n0\r\n", end=goodbye)
+close_in_last = says(CHUNKED, b"4\r\nsome\r\n0\r\n")
+reset_in_last = says(CHUNKED, b"4\r\nsome\r\n0\r\n", end=abort)
+close_until_end = says(UNTIL_END, b"some")
+reset_until_end = says(UNTIL_END, b"some", end=abort)
+goodbye_until_end = says(UNTIL_END, b"all of it", end=goodbye)
+whole_then_close = says(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+whole_then_reset = says(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", end=abort)
+bad_chunk = says(CHUNKED, b"4\r\nsome\r\nzz\r\n", end=goodbye)
+long_chunk = says(CHUNKED, b"4\r\nsomeevil\r\n0\r\n\r\n", end=goodbye)
+
+
+def spoilt(s, *pieces):
+    """Bytes of no TLS on a TLS connection."""
+    head_of(s)
+    for piece in pieces:
+        s.sendall(piece)
+    time.sleep(0.3)
+    os.write(s.fileno(), b"\x17\x03\x03\x00\x20" + bytes(32))
+    time.sleep(0.3)
+
+
+def spoilt_before_head(s):
+    spoilt(s)
+
+
+def spoilt_in_body(s):
+    spoilt(s, LENGTH, b"some")
+
+
+def eager(s):
+    """Its answer comes before the question, and it never reads one."""
+    s.sendall(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 3\r\nConnection: close\r\n\r\nbye")
+    time.sleep(0.5)
 
 
 def garbage(s):
@@ -103,6 +188,24 @@ def not_tls(s):
 
 def closes_at_once(s):
     s.recv(1)
+
+
+def resets_at_once(s):
+    s.recv(1)
+    abort(s)
+
+
+def half_a_record(s):
+    """A handshake that is begun and not gone on with."""
+    s.recv(65536)
+    s.sendall(b"\x16\x03\x03\x00\x7a\x02\x00\x00\x76")
+    time.sleep(40)
+
+
+def alerts(s):
+    s.recv(65536)
+    s.sendall(b"\x15\x03\x03\x00\x02\x02\x28")
+    time.sleep(0.2)
 
 
 def silent(s):

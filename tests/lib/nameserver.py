@@ -28,6 +28,12 @@ ZONE = {
     "truncated.example.com": {A: ["10.77.0.2"], AAAA: []},
     "empty.example.com": {A: [], AAAA: []},
 }
+# One look-up is one datagram for each type; what is wrong with the answer is the first label.
+for label in ("ttl0", "half", "halfsilent", "stranger", "question", "query", "chain", "refused"):
+    ZONE[label + ".example.com"] = {A: ["10.77.0.2"], AAAA: []}
+for label in ("loop", "self", "dangling", "nothing", "length", "junk", "cut", "hushed", "slammed", "notauth"):
+    ZONE[label + ".example.com"] = {A: [], AAAA: []}
+RCODES = {"broken": 2, "refused": 5, "notimp": 4, "formerr": 1, "notauth": 9}
 LONG = ("a" * 60 + ".") * 3 + "example.com"
 ZONE[LONG] = {A: [], AAAA: [f"fd77::1:{i:x}" for i in range(1, 40)]}
 
@@ -44,6 +50,36 @@ def write_name(name):
     return b"".join(bytes([len(x)]) + x.encode("latin-1") for x in name.split(".")) + b"\0"
 
 
+def record(owner, kind, value, ttl=30):
+    return owner + struct.pack("!HHIH", kind, 1, ttl, len(value)) + value
+
+
+def odd_records(label, kind, asked):
+    """The answers of names whose answers are odd; None: an ordinary name. asked: how often it was asked for before."""
+    address = [socket.inet_aton("10.77.0.2")] if kind == A else []
+    here, last = b"\xc0\x0c", write_name("last.example.net")
+    if label == "ttl0":
+        return [record(here, A, a, 0) for a in address]
+    if label == "rebind":  # to a server at first, then to the machine itself
+        return [record(here, A, socket.inet_aton("127.0.0.1") if asked else a, 0) for a in address]
+    if label == "stranger":  # an answer for a name that nobody asked for
+        return [record(write_name("other.example.net"), A, a) for a in address]
+    if label == "chain":  # eight names on the way
+        names = [here] + [write_name(f"hop{i}.example.net") for i in range(8)] + [last]
+        return [record(a, CNAME, b) for a, b in zip(names, names[1:])] + [record(last, A, a) for a in address]
+    if label == "chain-inside":  # the chain is fine, where it ends is not
+        return [record(here, CNAME, last)] + ([record(last, A, socket.inet_aton("127.0.0.1"))] if kind == A else [])
+    if label == "loop":
+        return [record(here, CNAME, last), record(last, CNAME, write_name("loop.example.com"))]
+    if label == "self":
+        return [record(here, CNAME, here)]
+    if label == "dangling":  # an alias of something that is not there
+        return [record(here, CNAME, last)]
+    if label == "length":  # an address of five bytes
+        return [record(here, A, a + b"\0") for a in address]
+    return None
+
+
 def records(name, kind):
     zone = ZONE.get(name, {})
     out, owner = [], b"\xc0\x0c"
@@ -56,29 +92,50 @@ def records(name, kind):
     return out
 
 
+ASKED = {}
+
+
+def damaged(label, message, kind, over_tcp):
+    """The bytes that really go out; None: silence."""
+    if label in ("silent", "hushed" if over_tcp else "") or (label == "halfsilent" and kind == AAAA):
+        return None
+    if label == "junk":
+        return message[:2] + b"\xff" * 40
+    if label == "cut":  # the head promises an answer, the datagram ends in its middle
+        return message[:6] + b"\0\1" + message[8:] + b"\xc0\x0c\0\1\0\1"
+    if label == "query":  # the answer says that it is a question
+        return message[:2] + bytes([message[2] & 0x7f]) + message[3:]
+    if label == "question":  # the same id, another question
+        return message.replace(b"\x08question", b"\x08somebody")
+    return message
+
+
 def answer(data, over_tcp):
-    """The answer's bytes; None: silence."""
+    """The answer's bytes; None: silence; b"": close."""
     ident, = struct.unpack_from("!H", data)
     name, at = read_name(data, 12)
     kind, = struct.unpack_from("!H", data, at)
     question = data[12:at + 4]
     lower = name.lower()
-    if lower.startswith("silent."):
-        return None, name, kind
-    rcode, flags, rrs = 0, 0x8180, []
-    if lower.startswith("broken."):
-        rcode = 2
+    label = lower.split(".")[0]
+    rcode, flags, rrs = 0, 0x8180, odd_records(label, kind, ASKED.get((label, kind), 0))
+    ASKED[label, kind] = ASKED.get((label, kind), 0) + 1
+    if label in RCODES or (label == "half" and kind == AAAA):
+        rcode, rrs = RCODES.get(label, 2), []
+    elif rrs is not None:
+        pass
     elif lower not in ZONE and not lower.startswith("liar."):
-        rcode = 3
+        rcode, rrs = 3, []
     elif lower.startswith("liar."):
         ident ^= 0x5555
         rrs = [b"\xc0\x0c" + struct.pack("!HHIH", A, 1, 30, 4) + socket.inet_aton("10.77.0.4")]
     else:
         rrs = records(lower, kind)
-    if lower.startswith("truncated.") and not over_tcp:
+    if label in ("truncated", "hushed", "slammed") and not over_tcp:
         flags |= 0x0200
         rrs = []
-    return struct.pack("!HHHHHH", ident, flags | rcode, 1, len(rrs), 0, 0) + question + b"".join(rrs), name, kind
+    message = struct.pack("!HHHHHH", ident, flags | rcode, 1, len(rrs), 0, 0) + question + b"".join(rrs)
+    return b"" if label == "slammed" and over_tcp else damaged(label, message, kind, over_tcp), name, kind
 
 
 class Log:
@@ -123,6 +180,8 @@ def serve_connection(s, log):
                 data = read_exactly(s, n)
                 out, name, kind = answer(data, True)
                 log.write(name, kind, "tcp", data, s.getpeername()[1])
+                if out == b"":
+                    return
                 if out:
                     s.sendall(struct.pack("!H", len(out)) + out)
         except (OSError, EOFError):

@@ -2,13 +2,17 @@
 # bridle: `make help` lists the targets. Everything is built below build/$(VARIANT)/.
 
 VARIANT ?= release
-CC      := $(if $(filter asan fuzz cover,$(VARIANT)),clang,gcc)
+MACHINE := $(subst x86_64,x86,$(subst aarch64,arm64,$(shell uname -m)))
+ARCH    := $(MACHINE)
+# For another machine than this one: make ARCH=arm64 B=build/arm64 build/arm64/bridle, after scripts/arm64-sysroot.
+CROSS   := $(if $(filter-out $(MACHINE),$(ARCH)),aarch64-linux-gnu-)
+SYSROOT := $(if $(CROSS),$(CURDIR)/build/sysroot-$(ARCH))
+CC      := $(if $(filter asan fuzz cover,$(VARIANT)),clang,$(CROSS)gcc)
 CLANG   := clang
 BPFTOOL := $(shell command -v bpftool || echo /usr/sbin/bpftool)
 PYTHON  ?= /usr/bin/python3
 V       ?= 0
 Q       := $(if $(filter 1,$(V)),,@)
-ARCH    := $(subst x86_64,x86,$(subst aarch64,arm64,$(shell uname -m)))
 B       := build/$(VARIANT)
 
 PKGS    := libssl libcrypto json-c libidn2 libpsl libcares libseccomp libcap libbpf
@@ -17,7 +21,7 @@ WARN    := -Wall -Wextra -Wshadow -Wundef -Wvla -Wformat=2 -Wpointer-arith -Wcas
 HARDEN  := -fstack-protector-strong -fstack-clash-protection -fPIE -fno-strict-aliasing
 OPT     := -O2 -g -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2
 SAN     :=
-ifeq ($(CC),gcc)
+ifeq ($(CC),$(CROSS)gcc)
 WARN    += -Wduplicated-cond -Wlogical-op
 HARDEN  += -ftrivial-auto-var-init=zero
 OPT     := -O2 -g -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3
@@ -45,8 +49,13 @@ WERROR  := $(if $(CI),-Werror,)
 CPPFLAGS := -D_GNU_SOURCE -I. -Iuser -Ipolicy -I$(B)/gen
 CFLAGS   := -std=gnu17 $(OPT) $(WARN) $(WERROR) $(HARDEN) $(SAN)
 LDFLAGS  := -pie -Wl,-z,relro,-z,now,-z,noexecstack $(SAN)
-PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
-PKG_LIBS   := $(shell pkg-config --libs $(PKGS) 2>/dev/null) -lelf -lz
+PKG_CONFIG := pkg-config
+ifneq ($(SYSROOT),)
+PKG_CONFIG := PKG_CONFIG_SYSROOT_DIR=$(SYSROOT) PKG_CONFIG_LIBDIR=$(SYSROOT)/usr/lib/aarch64-linux-gnu/pkgconfig $(PKG_CONFIG)
+CFLAGS     += --sysroot=$(SYSROOT)
+endif
+PKG_CFLAGS := $(shell $(PKG_CONFIG) --cflags $(PKGS) 2>/dev/null)
+PKG_LIBS   := $(shell $(PKG_CONFIG) --libs $(PKGS) 2>/dev/null) -lelf -lz
 
 # One static library for each folder; a program takes what it needs. Order does not matter (--start-group).
 SERVICES := base tls http dns inject upstream audit
@@ -70,12 +79,12 @@ $(B)/bridle: $(ROLE_LIBS) $(SERVICE_LIBS)
 
 define LIB_RULE
 $(B)/lib/lib$(1).a: $(call obj_of,$(1))
-	$$(Q)mkdir -p $$(@D) && rm -f $$@ && ar rcs $$@ $$^
+	$$(Q)mkdir -p $$(@D) && rm -f $$@ && $(CROSS)ar rcs $$@ $$^
 endef
 $(foreach s,$(SERVICES) $(ROLES),$(eval $(call LIB_RULE,$(s))))
 
 $(B)/lib/libpolicy.a: $(POLICY_OBJS)
-	$(Q)mkdir -p $(@D) && rm -f $@ && ar rcs $@ $^
+	$(Q)mkdir -p $(@D) && rm -f $@ && $(CROSS)ar rcs $@ $^
 
 $(B)/obj/%.o: %.c
 	@echo "  CC    $<"

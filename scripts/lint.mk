@@ -4,7 +4,7 @@
 LINT_C     := $(sort $(shell find policy user tests/unit tests/lib tests/bpf tests/fuzz -name '*.c'))
 LINT_H     := $(sort $(shell find policy user bpf tests -name '*.h'))
 LINT_BPF   := $(sort $(wildcard bpf/*.bpf.c))
-LINT_SH    := $(shell find scripts .ci -type f | sort | xargs grep -lE '^\#!/bin/sh' 2>/dev/null)
+LINT_SH    := $(shell find scripts .ci tests -type f -not -path 'tests/fuzz/corpus/*' | sort | xargs grep -lE '^\#!/bin/sh' 2>/dev/null)
 LINT_GATES := lint-layers lint-codes lint-bpf lint-format lint-headers lint-shell lint-docs lint-cppcheck lint-tidy
 
 .PHONY: lint $(LINT_GATES)

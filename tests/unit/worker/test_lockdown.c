@@ -86,6 +86,71 @@ static bool kill_process(void)
 	return kill(1, 0) == 0;
 }
 
+static struct worker worker; /* the lockdown asks for its audit file alone */
+
+static int audit_fd(void)
+{
+	return worker.fds[ZYGOTE_FD_AUDIT];
+}
+
+static bool flags_of_a_socket(void)
+{
+	int fd = socket(AF_INET, SOCK_DGRAM, 0);
+
+	return fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK) == 0 && fcntl(fd, F_SETFD, FD_CLOEXEC) == 0;
+}
+
+static bool append(void)
+{
+	return fallocate(audit_fd(), FALLOC_FL_KEEP_SIZE, 4, 4096) == 0 && write(audit_fd(), "more", 4) == 4 &&
+	       fcntl(audit_fd(), F_GETFL) & O_APPEND;
+}
+
+static bool no_append(void)
+{
+	return fcntl(audit_fd(), F_SETFL, 0) == 0;
+}
+
+static bool no_append_high_bits(void)
+{
+	return syscall(SYS_fcntl, (1L << 32) | audit_fd(), F_SETFL, 0) == 0;
+}
+
+static bool no_append_command_high_bits(void)
+{
+	return syscall(SYS_fcntl, audit_fd(), (1L << 32) | F_SETFL, 0) == 0;
+}
+
+static bool second_descriptor(void)
+{
+	return fcntl(audit_fd(), F_DUPFD, 100) >= 0;
+}
+
+static bool second_descriptor_by_dup(void)
+{
+	return dup(audit_fd()) >= 0;
+}
+
+static bool hole(void)
+{
+	return fallocate(audit_fd(), FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE, 0, 4096) == 0;
+}
+
+static bool zeroes(void)
+{
+	return fallocate(audit_fd(), FALLOC_FL_ZERO_RANGE, 0, 4096) == 0;
+}
+
+static bool cut(void)
+{
+	return ftruncate(audit_fd(), 0) == 0;
+}
+
+static bool write_at(void)
+{
+	return pwrite(audit_fd(), "lies", 4, 0) == 4;
+}
+
 static bool io_uring(void)
 {
 	return syscall(SYS_io_uring_setup, 1, NULL) >= 0;
@@ -115,17 +180,34 @@ static const struct {
 	{ "kill", kill_process, true },
 	{ "io_uring", io_uring, true },
 	{ "setns", other_namespace, true },
+	{ "flags of a socket", flags_of_a_socket, false },
+	{ "appending to the audit", append, false },
+	{ "overwriting the audit", no_append, true },
+	{ "the same, high bits", no_append_high_bits, true },
+	{ "the same, high bits of the command", no_append_command_high_bits, true },
+	{ "a second descriptor of the audit", second_descriptor, true },
+	{ "the same by dup", second_descriptor_by_dup, true },
+	{ "a hole in the audit", hole, true },
+	{ "zeroes in the audit", zeroes, true },
+	{ "an empty audit", cut, true },
+	{ "a write in its middle", write_at, true },
 };
 
 static void each_row_lives_or_dies(void **state)
 {
+	char path[] = "/tmp/test-lockdown-XXXXXX";
+	int fd = mkstemp(path);
+
 	(void)state;
+	assert_true(fd >= 0);
+	worker.fds[ZYGOTE_FD_AUDIT] = open(path, O_WRONLY | O_APPEND | O_CLOEXEC);
+	assert_true(audit_fd() >= 0 && write(audit_fd(), "true", 4) == 4);
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		pid_t pid = fork();
 		int status = 0;
 
 		if (pid == 0) {
-			if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || worker_lockdown(NULL) != 0)
+			if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || worker_lockdown(&worker) != 0)
 				_exit(99);
 			_exit(rows[i].try() ? 0 : 1);
 		}
@@ -133,6 +215,9 @@ static void each_row_lives_or_dies(void **state)
 		if (rows[i].dies ? !(WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS) : status != 0)
 			fail_msg("%s: status %#x", rows[i].what, (unsigned)status);
 	}
+	(void)close(fd);
+	(void)close(audit_fd());
+	(void)unlink(path);
 }
 
 int main(void)

@@ -105,9 +105,8 @@ static int to_ascii(struct str s, char *out, size_t size, size_t *ret_len)
 		*ret_len = s.n;
 		return 0;
 	}
-	if (!utf8_is_valid(s) ||
-	    idn2_to_ascii_8z(text, &ascii, IDN2_NONTRANSITIONAL | IDN2_NFC_INPUT | IDN2_USE_STD3_ASCII_RULES) !=
-		    IDN2_OK)
+	/* not with IDN2_USE_STD3_ASCII_RULES: it drops '/', '#', '@' and what maps to them, where name_is_valid() refuses */
+	if (!utf8_is_valid(s) || idn2_to_ascii_8z(text, &ascii, IDN2_NONTRANSITIONAL | IDN2_NFC_INPUT) != IDN2_OK)
 		return -EINVAL;
 	n = strlen(ascii);
 	if (n < size)

@@ -63,20 +63,34 @@ static bool take_value(struct str *s, struct str *ret)
 	return s->n > 0 && ret->n > 0;
 }
 
-/* A number, or a string of printable ASCII without escapes: what may be said back as it came. */
-static bool is_plain_id(struct str id)
+static bool is_plain_string(struct str s)
 {
-	bool is_string = id.p[0] == '"';
-
-	if (id.n > JSONRPC_ID_MAX || (!is_string && id.p[0] != '-' && !(id.p[0] >= '0' && id.p[0] <= '9')))
+	if (s.n < 2 || s.p[0] != '"' || s.p[s.n - 1] != '"')
 		return false;
-	for (size_t i = is_string ? 1 : 0; i < id.n - (is_string ? 1 : 0); i++) {
-		char c = id.p[i];
-
-		if (is_string ? c < 0x20 || c > 0x7e || c == '\\' : !((c >= '0' && c <= '9') || (i == 0 && c == '-')))
+	for (size_t i = 1; i < s.n - 1; i++) {
+		if (s.p[i] < 0x20 || s.p[i] > 0x7e || s.p[i] == '\\' || s.p[i] == '"')
 			return false;
 	}
-	return id.n > (is_string || id.p[0] != '-' ? 0 : 1) && (is_string || id.p[0] != '0' || id.n == 1);
+	return true;
+}
+
+static bool is_integer(struct str s)
+{
+	if (s.n > 0 && s.p[0] == '-')
+		s = str_from(s, 1);
+	if (s.n == 0 || (s.p[0] == '0' && s.n > 1))
+		return false;
+	for (size_t i = 0; i < s.n; i++) {
+		if (s.p[i] < '0' || s.p[i] > '9')
+			return false;
+	}
+	return true;
+}
+
+/* What may be said back as it came. */
+static bool is_plain_id(struct str id)
+{
+	return id.n <= JSONRPC_ID_MAX && (is_plain_string(id) || is_integer(id));
 }
 
 bool jsonrpc_find_id(struct str body, struct str *ret_id)

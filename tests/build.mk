@@ -65,7 +65,18 @@ VM_KERNELS ?= 6.1 6.12 7.3
 check-vm: all $(B)/launch $(BPF_TESTS) ## boot other kernels and test the hooks and the demo there
 	$(Q)scripts/deps vm && tests/vm/run $(VM_KERNELS)
 check-deep: ## what `check` has no time for
-	$(Q)MAKE="$(MAKE)" scripts/check-all check-arm check-vm
+	$(Q)MAKE="$(MAKE)" scripts/check-all check-arm differential mutate check-vm
+# The same messages and paths, read by bridle, llhttp, h11 and net/http.
+.PHONY: differential mutate
+differential: $(B)/differential/ours $(B)/differential/go_http ## compare the HTTP and path parsers with three others
+	$(Q)$(PYTHON) tests/differential/run.py $(B)/differential
+$(B)/differential/ours: $(B)/obj/tests/differential/ours.o $(B)/lib/libhttp.a $(B)/lib/libpolicy.a $(B)/lib/libbase.a
+	@echo "  LD    $@"
+	$(Q)mkdir -p $(@D) && $(CC) $(CFLAGS) $(LDFLAGS) -o $@ $< -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(PKG_LIBS)
+$(B)/differential/go_http: tests/differential/go_http.go
+	$(Q)scripts/deps differential && mkdir -p $(@D) && GO111MODULE=off GOCACHE=$(abspath $(@D))/cache go build -o $@ $<
+mutate: ## flip each comparison of the engine and the HTTP/1.1 parser; a test must notice (20 minutes)
+	$(Q)$(PYTHON) tests/mutate/mutate.py
 # All of bridle for arm64, on whatever this machine is; what of it can be run without a kernel of that kind is run.
 check-arm: build/bridle
 	$(Q)scripts/deps arm && scripts/arm64-sysroot

@@ -55,9 +55,12 @@ struct upstreams {
 	struct node node;
 	struct upstream *active;     /* being made or in use: the owner's */
 	struct upstream *idle;	     /* owned; the last used first */
-	struct upstream_wait *waits; /* owned */
+	struct upstream_wait *waits; /* owned; those that are being connected */
+	struct upstream_wait *line;  /* owned; those that wait for a place among them, the first first */
+	struct upstream_wait **line_end;
 	size_t n_idle;
-	size_t n_waits;
+	size_t n_waits; /* in both lists */
+	size_t n_connecting;
 };
 
 /* --- leg.c --- */

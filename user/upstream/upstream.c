@@ -2,7 +2,8 @@
 /*
  * Makes legs: a pooled one, or the name's addresses judged as a whole and dialled one after another. One bad address
  * in an answer refuses the whole answer: a name that mixes inside and outside is an attack or a mistake. Pinned
- * addresses are the policy's own words and are not judged.
+ * addresses are the policy's own words and are not judged. A few are made at once and the rest stand in line: a
+ * thousand requests at the same moment are no reason to refuse any, nor to greet a server with a thousand handshakes.
  */
 #include "upstream/upstream.h"
 
@@ -31,6 +32,7 @@ struct upstream_wait {
 	struct timer one, total;
 	struct job begin;
 	bool fresh;
+	bool connecting;    /* has its place; else it stands in line */
 	enum why why;	    /* of the last address that failed */
 	const char *detail; /* static or NULL */
 };
@@ -50,9 +52,54 @@ enum why why_of_connect_errno(int err)
 	}
 }
 
+static void wait_link(struct upstream_wait **at, struct upstream_wait *w)
+{
+	w->at = at;
+	w->next = *at;
+	if (w->next)
+		w->next->at = &w->next;
+	*at = w;
+}
+
+static void wait_unlink(struct upstream_wait *w)
+{
+	if (w->next)
+		w->next->at = w->at;
+	else if (!w->connecting)
+		w->u->line_end = w->at;
+	*w->at = w->next;
+}
+
+static void stand_in_line(struct upstream_wait *w)
+{
+	wait_link(w->u->line_end, w);
+	w->u->line_end = &w->next;
+}
+
+/* Out of no list yet, or of the line. */
+static void take_place(struct upstream_wait *w)
+{
+	w->connecting = true;
+	w->u->n_connecting++;
+	wait_link(&w->u->waits, w);
+}
+
+static void next_in_line(struct upstreams *u)
+{
+	struct upstream_wait *w = u->line;
+
+	if (!w || u->n_connecting >= UPSTREAM_CONNECTING_MAX)
+		return;
+	wait_unlink(w);
+	take_place(w);
+	loop_defer(u->loop, &w->begin);
+	(void)timer_set(u->loop, &w->total, UPSTREAM_TOTAL_MS); /* it is set already: cannot fail */
+}
+
 static void wait_free(struct upstream_wait *w)
 {
-	struct loop *loop = w->u->loop;
+	struct upstreams *u = w->u;
+	struct loop *loop = u->loop;
 
 	if (w->query)
 		resolver_cancel(w->query);
@@ -60,12 +107,12 @@ static void wait_free(struct upstream_wait *w)
 	timer_clear(loop, &w->total);
 	loop_undefer(loop, &w->begin);
 	leg_free(w->leg);
-	*w->at = w->next;
-	if (w->next)
-		w->next->at = w->at;
-	w->u->n_waits--;
+	wait_unlink(w);
+	u->n_waits--;
+	u->n_connecting -= w->connecting;
 	free(w->key);
 	free(w);
+	next_in_line(u);
 }
 
 /* The one call of fn. leg is its owner's from here. */
@@ -178,7 +225,7 @@ static void on_total(struct timer *t)
 	struct upstream_wait *w = container_of(t, struct upstream_wait, total);
 
 	leg_free(w->leg);
-	deliver(w, WHY_upstream_timeout, NULL, NULL);
+	deliver(w, w->connecting ? WHY_upstream_timeout : WHY_overload, NULL, NULL);
 }
 
 static void on_resolved(void *arg, enum why why, const struct address *addresses, size_t n, uint32_t ttl_s)
@@ -225,7 +272,7 @@ static void on_begin(struct job *job)
 
 	if (leg)
 		deliver(w, WHY_allowed, leg, NULL);
-	else
+	else if (w->connecting)
 		find_addresses(w);
 }
 
@@ -244,7 +291,7 @@ int upstream_acquire(struct upstreams *u, const struct policy_route *route, cons
 {
 	struct upstream_wait *w;
 
-	if (u->n_waits >= UPSTREAM_CONNECTING_MAX)
+	if (u->n_waits >= UPSTREAM_WAITING_MAX)
 		return -EBUSY;
 	if (credential.n > UPSTREAM_CREDENTIAL_MAX)
 		return -EINVAL;
@@ -256,18 +303,17 @@ int upstream_acquire(struct upstreams *u, const struct policy_route *route, cons
 	w->one.fire = on_one;
 	w->total.fire = on_total;
 	w->begin.run = on_begin;
-	w->next = u->waits;
-	w->at = &u->waits;
-	if (w->next)
-		w->next->at = &w->next;
-	u->waits = w;
 	u->n_waits++;
+	if (u->n_connecting < UPSTREAM_CONNECTING_MAX)
+		take_place(w);
+	else
+		stand_in_line(w);
 	w->key = make_key(origin, credential);
 	if (!w->key || timer_set(u->loop, &w->total, UPSTREAM_TOTAL_MS) < 0) {
 		wait_free(w);
 		return -ENOMEM;
 	}
-	loop_defer(u->loop, &w->begin);
+	loop_defer(u->loop, &w->begin); /* in line too: the pool may have what it needs */
 	*ret = w;
 	return 0;
 }
@@ -289,6 +335,7 @@ int upstreams_new(const struct upstreams_options *options, struct upstreams **re
 	u->policy = options->policy;
 	u->resolver = options->resolver;
 	u->tls = options->tls;
+	u->line_end = &u->line;
 	r = node_init(&u->node);
 	if (r < 0) {
 		free(u);
@@ -302,6 +349,8 @@ struct upstreams *upstreams_free(struct upstreams *u)
 {
 	if (!u)
 		return NULL;
+	while (u->line) /* first: nobody steps forward */
+		wait_free(u->line);
 	while (u->waits)
 		wait_free(u->waits);
 	while (u->idle)

@@ -24,8 +24,9 @@ struct upstreams;
 struct upstream;      /* a leg, connected */
 struct upstream_wait; /* a leg that is being made */
 
-#define UPSTREAM_CONNECTING_MAX 128
-#define UPSTREAM_IDLE_MAX	64 /* in all; per key 8 */
+#define UPSTREAM_CONNECTING_MAX 128  /* legs being made at once */
+#define UPSTREAM_WAITING_MAX	1024 /* those, and who stands in line behind them */
+#define UPSTREAM_IDLE_MAX	64   /* in all; per key 8 */
 #define UPSTREAM_IDLE_MS	60000
 #define UPSTREAM_CONNECT_MS	10000 /* one address, TCP and TLS */
 #define UPSTREAM_TOTAL_MS	20000 /* all addresses */
@@ -46,7 +47,8 @@ struct upstreams *upstreams_free(struct upstreams *u); /* closes idle legs */
 typedef void (*upstream_fn)(void *arg, enum why why, struct upstream *leg, const char *detail);
 
 /*
- * credential: name of the bound credential, or empty. fn is called exactly once, never before this returns, unless upstream_cancel() comes first. 0, or -EBUSY (UPSTREAM_CONNECTING_MAX), -ENOMEM.
+ * credential: name of the bound credential, or empty. fn is called exactly once, never before this returns, unless upstream_cancel() comes first. 0, or -EBUSY (UPSTREAM_WAITING_MAX), -ENOMEM. Who finds UPSTREAM_CONNECTING_MAX
+ * others stands in line for UPSTREAM_TOTAL_MS at most, then WHY_overload; the time to connect begins afterwards.
  * fresh: do not take a pooled leg (after a pooled one died before its first response byte).
  */
 int upstream_acquire(struct upstreams *u, const struct policy_route *route, const struct policy_origin *origin,

@@ -399,16 +399,16 @@ static void a_leg_that_failed_is_said_and_ends_it(void **state)
 static void too_many_legs_at_once_refuse(void **state)
 {
 	struct exchange *x = decided("GET /ok/a", "");
-	struct upstream_wait *waits[UPSTREAM_CONNECTING_MAX];
+	struct upstream_wait *waits[UPSTREAM_WAITING_MAX];
 
 	(void)state;
-	for (int i = 0; i < UPSTREAM_CONNECTING_MAX; i++)
+	for (int i = 0; i < UPSTREAM_WAITING_MAX; i++)
 		assert_int_equal(upstream_acquire(worker->upstreams, x->decision.route, &x->origin, STR(""), true,
 						  on_leg, x, &waits[i]),
 				 0);
 	assert_int_equal(stage_upstream(x), STEP_END);
 	assert_int_equal(x->why, WHY_overload);
-	for (int i = 0; i < UPSTREAM_CONNECTING_MAX; i++)
+	for (int i = 0; i < UPSTREAM_WAITING_MAX; i++)
 		upstream_cancel(waits[i]);
 }
 

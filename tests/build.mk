@@ -91,6 +91,17 @@ $(B)/bench/policy_decide: $(B)/obj/tests/bench/policy_decide.o $(B)/lib/libpolic
 	@echo "  LD    $@"
 	$(Q)mkdir -p $(@D) && $(CC) $(CFLAGS) $(LDFLAGS) -o $@ $< -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(PKG_LIBS)
 
+# bridle beside nginx, HAProxy, mitmproxy and a bare relay. Not part of `check`: it wants a quiet machine and minutes.
+BENCH_TOOLS := $(foreach t,client relay connect,$(B)/bench/$(t))
+.PHONY: bench
+bench: all $(BENCH_TOOLS) $(B)/bench/policy_decide ## measure, and write docs/performance.md (root, 8 minutes; BENCH_QUICK=1: to try it)
+	$(Q)scripts/deps bench
+	$(Q)timeout -k 30 900 unshare --net --mount $(PYTHON) tests/bench/run.py
+	$(Q)$(PYTHON) tests/bench/page.py
+$(BENCH_TOOLS): $(B)/bench/%: $(B)/obj/tests/bench/%.o
+	@echo "  LD    $@"
+	$(Q)mkdir -p $(@D) && $(CC) $(CFLAGS) $(LDFLAGS) -o $@ $< $(PKG_LIBS) -pthread
+
 .PHONY: demo
 demo: all $(B)/launch ## show what bridle does (root)
 	$(Q)unshare --net --mount $(PYTHON) tests/lib/demo.py

@@ -16,7 +16,7 @@
 #define LEG_BUFFER_MAX		  ((size_t)64 * 1024)
 #define LEG_READ_FIRST		  ((size_t)4 * 1024)
 #define LEG_READ_MORE		  ((size_t)16 * 1024) /* one TLS record */
-#define UPSTREAM_IDLE_PER_KEY_MAX 8
+#define UPSTREAM_IDLE_PER_KEY_MAX 128 /* fewer than work at once are a new handshake for nearly every exchange */
 #define UPSTREAM_CREDENTIAL_MAX	  255 /* bytes of a credential's name */
 #define LEG_ADDRESS_TEXT_MAX	  64
 

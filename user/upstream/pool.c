@@ -33,6 +33,8 @@ static void make_room(struct upstreams *u, const char *key)
 	struct upstream *oldest = NULL, *oldest_of_key = NULL;
 	size_t of_key = 0;
 
+	if (u->n_idle < UPSTREAM_IDLE_PER_KEY_MAX)
+		return;
 	for (struct upstream *leg = u->idle; leg; leg = leg->next) {
 		oldest = leg;
 		if (strcmp(leg->key, key) != 0)

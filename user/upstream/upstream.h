@@ -26,7 +26,7 @@ struct upstream_wait; /* a leg that is being made */
 
 #define UPSTREAM_CONNECTING_MAX 128  /* legs being made at once */
 #define UPSTREAM_WAITING_MAX	1024 /* those, and who stands in line behind them */
-#define UPSTREAM_IDLE_MAX	64   /* in all; per key 8 */
+#define UPSTREAM_IDLE_MAX	256  /* in all; per key 128 */
 #define UPSTREAM_IDLE_MS	60000
 #define UPSTREAM_CONNECT_MS	10000 /* one address, TCP and TLS */
 #define UPSTREAM_TOTAL_MS	20000 /* all addresses */

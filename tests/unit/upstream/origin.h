@@ -19,7 +19,7 @@
 #include "upstream/leg.h"
 #include "upstream/upstream.h"
 
-#define ORIGIN_PEERS_MAX 64
+#define ORIGIN_PEERS_MAX 192
 
 static struct loop *loop;
 static struct policy *policy;

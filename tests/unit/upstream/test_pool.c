@@ -103,6 +103,22 @@ static void idle_legs_of_one_key_are_bounded(void **state)
 	assert_ptr_equal(origin_leg("token"), legs[n - 1]); /* the last used goes first */
 }
 
+/* Sixteen at once on eight kept legs cost a handshake for every sixth exchange, three times the exchange itself. */
+static void legs_that_work_at_once_are_all_kept(void **state)
+{
+	struct upstream *legs[64];
+	size_t n = sizeof(legs) / sizeof(legs[0]);
+
+	(void)state;
+	for (size_t i = 0; i < n; i++)
+		legs[i] = origin_leg("token");
+	for (size_t i = 0; i < n; i++)
+		upstream_release(legs[i], true);
+	assert_int_equal(upstreams->n_idle, n);
+	for (size_t i = 0; i < n; i++)
+		assert_true(upstream_was_pooled(origin_leg("token")));
+}
+
 static void a_key_names_one_credential(void **state)
 {
 	(void)state;
@@ -126,6 +142,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_fresh_leg_is_asked_for_by_name, origin_start, origin_stop),
 		cmocka_unit_test_setup_teardown(a_changed_credential_takes_its_legs_along, origin_start, origin_stop),
 		cmocka_unit_test_setup_teardown(idle_legs_of_one_key_are_bounded, origin_start, origin_stop),
+		cmocka_unit_test_setup_teardown(legs_that_work_at_once_are_all_kept, origin_start, origin_stop),
 		cmocka_unit_test(a_key_names_one_credential),
 	};
 

@@ -23,10 +23,10 @@ void buf_init(struct buf *b, size_t max)
 static void buf_release(struct buf *b)
 {
 	if (b->mem)
-		secret_wipe(b->mem, b->size); /* heads hold injected credentials */
+		secret_wipe(b->mem, MAX(b->dirty, b->tail)); /* heads hold injected credentials */
 	free(b->mem);
 	b->mem = NULL;
-	b->head = b->tail = b->size = 0;
+	b->head = b->tail = b->size = b->dirty = 0;
 }
 
 void buf_done(struct buf *b)
@@ -48,10 +48,10 @@ static int buf_grow(struct buf *b, size_t need)
 	if (buf_len(b) > 0)
 		memcpy(mem, b->mem + b->head, buf_len(b));
 	if (b->mem)
-		secret_wipe(b->mem, b->size);
+		secret_wipe(b->mem, MAX(b->dirty, b->tail));
 	free(b->mem);
 	b->tail -= b->head;
-	b->head = 0;
+	b->head = b->dirty = 0;
 	b->mem = mem;
 	b->size = size;
 	return 0;
@@ -64,6 +64,7 @@ char *buf_reserve(struct buf *b, size_t want)
 	if (b->size - b->tail >= want && b->mem)
 		return b->mem + b->tail;
 	if (b->mem && b->size - buf_len(b) >= want) {
+		b->dirty = MAX(b->dirty, b->tail);
 		memmove(b->mem, b->mem + b->head, buf_len(b));
 		b->tail -= b->head;
 		b->head = 0;
@@ -95,17 +96,34 @@ int buf_append(struct buf *b, struct str s)
 	return 0;
 }
 
+int buf_append_u64(struct buf *b, uint64_t n)
+{
+	char digits[20];
+	size_t at = sizeof(digits);
+
+	do
+		digits[--at] = (char)('0' + n % 10);
+	while ((n /= 10) > 0);
+	return buf_append(b, str_make(digits + at, sizeof(digits) - at));
+}
+
 int buf_vprintf(struct buf *b, const char *format, va_list args)
 {
+	size_t left = b->mem ? b->size - b->tail : 0;
 	va_list again;
 	char *to;
 	int n;
 
 	va_copy(again, args);
-	n = vsnprintf(NULL, 0, format, again);
+	n = vsnprintf(left ? b->mem + b->tail : NULL, left, format, again);
 	va_end(again);
 	if (n < 0)
 		return -EINVAL;
+	if ((size_t)n < left) {
+		b->tail += (size_t)n;
+		return 0;
+	}
+	b->dirty = b->size; /* the beginning of it was written */
 	if ((size_t)n > buf_room(b))
 		return -ENOBUFS;
 	if ((size_t)n + 1 > buf_room(b)) { /* no room for the NUL of vsnprintf: print beside, then append */
@@ -145,5 +163,6 @@ void buf_consume(struct buf *b, size_t n)
 
 void buf_clear(struct buf *b)
 {
+	b->dirty = MAX(b->dirty, b->tail);
 	b->head = b->tail = 0;
 }

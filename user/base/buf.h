@@ -12,11 +12,12 @@
 #include "base/str.h"
 
 struct buf {
-	char *mem;   /* owned; NULL until the first append */
-	size_t head; /* first byte that is not consumed */
-	size_t tail; /* one past the last byte */
-	size_t size; /* bytes of mem */
-	size_t max;  /* never holds more than this many unconsumed bytes */
+	char *mem;    /* owned; NULL until the first append */
+	size_t head;  /* first byte that is not consumed */
+	size_t tail;  /* one past the last byte */
+	size_t size;  /* bytes of mem */
+	size_t dirty; /* bytes of mem that may hold something, beside those before tail */
+	size_t max;   /* never holds more than this many unconsumed bytes */
 };
 
 /* In place; allocates nothing. */
@@ -55,6 +56,7 @@ void buf_commit(struct buf *b, size_t n);
 
 /* 0, or -ENOBUFS (maximum), -ENOMEM; nothing is appended then. */
 int buf_append(struct buf *b, struct str s);
+int buf_append_u64(struct buf *b, uint64_t n); /* in decimal */
 int buf_printf(struct buf *b, const char *format, ...) __attribute__((format(printf, 2, 3)));
 int buf_vprintf(struct buf *b, const char *format, va_list args) __attribute__((format(printf, 2, 0)));
 

@@ -28,6 +28,21 @@ static void test_maximum(void **state)
 	buf_done(&b);
 }
 
+static void test_decimal(void **state)
+{
+	struct buf b;
+
+	(void)state;
+	buf_init(&b, 64);
+	assert_int_equal(buf_append_u64(&b, 0), 0);
+	assert_int_equal(buf_append(&b, STR(" ")), 0);
+	assert_int_equal(buf_append_u64(&b, 1234567890), 0);
+	assert_int_equal(buf_append(&b, STR(" ")), 0);
+	assert_int_equal(buf_append_u64(&b, UINT64_MAX), 0);
+	assert_str_equal(buf_str(&b), "0 1234567890 18446744073709551615");
+	buf_done(&b);
+}
+
 static void test_stream(void **state)
 {
 	unsigned char next_in = 0, next_out = 0;
@@ -76,6 +91,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_maximum),
+		cmocka_unit_test(test_decimal),
 		cmocka_unit_test(test_stream),
 		cmocka_unit_test(test_arena),
 	};

@@ -52,21 +52,40 @@ static void hex_of(const unsigned char *bytes, size_t n, char *out)
 	out[2 * n] = '\0';
 }
 
+/* ,"KEY": without a format: a record has some thirty of them. */
+static int put_key(struct buf *b, const char *key)
+{
+	int r = buf_append(b, STR(",\""));
+
+	if (r == 0)
+		r = buf_append(b, str_of(key));
+	return r == 0 ? buf_append(b, STR("\":")) : r;
+}
+
 static int put_text(struct buf *b, const char *key, struct str value)
 {
 	int r;
 
 	if (value.n == 0)
 		return 0;
-	r = buf_printf(b, ",\"%s\":\"", key);
+	r = put_key(b, key);
+	if (r == 0)
+		r = buf_append(b, STR("\""));
 	if (r == 0)
 		r = buf_append_json(b, value);
 	return r == 0 ? buf_append(b, STR("\"")) : r;
 }
 
+static int put_count(struct buf *b, const char *key, uint64_t value)
+{
+	int r = put_key(b, key);
+
+	return r == 0 ? buf_append_u64(b, value) : r;
+}
+
 static int put_number(struct buf *b, const char *key, uint64_t value)
 {
-	return value == 0 ? 0 : buf_printf(b, ",\"%s\":%" PRIu64, key, value);
+	return value == 0 ? 0 : put_count(b, key, value);
 }
 
 static int put_time(struct buf *b)
@@ -90,8 +109,15 @@ static int put_head(struct audit *a, const char *kind)
 	if (r == 0)
 		r = put_time(&a->line);
 	if (r == 0)
-		r = buf_printf(&a->line, ",\"kind\":\"%s\",\"writer\":\"%s\",\"tier\":\"T%u\"", kind, a->writer,
-			       a->tier);
+		r = put_text(&a->line, "kind", str_of(kind));
+	if (r == 0)
+		r = put_text(&a->line, "writer", str_of(a->writer));
+	if (r == 0)
+		r = buf_append(&a->line, STR(",\"tier\":\"T"));
+	if (r == 0)
+		r = buf_append_u64(&a->line, a->tier);
+	if (r == 0)
+		r = buf_append(&a->line, STR("\""));
 	return r == 0 ? put_text(&a->line, "sandbox", str_of(a->sandbox)) : r;
 }
 
@@ -231,9 +257,10 @@ static int put_what(struct buf *b, const struct audit_record *record)
 
 static int put_verdict(struct buf *b, const struct audit_record *record)
 {
-	int r = buf_printf(b, ",\"decision\":\"%s\",\"code\":\"%s\"", record->why == WHY_allowed ? "allow" : "refuse",
-			   why_symbol(record->why));
+	int r = put_text(b, "decision", record->why == WHY_allowed ? STR("allow") : STR("refuse"));
 
+	if (r == 0)
+		r = put_text(b, "code", str_of(why_symbol(record->why)));
 	if (r == 0)
 		r = put_text(b, "rule", record->rule);
 	if (r == 0)
@@ -250,8 +277,11 @@ static int put_outcome(struct buf *b, const struct audit_record *record)
 	int r = put_number(b, "status", record->status);
 
 	if (r == 0)
-		r = buf_printf(b, ",\"bytes_in\":%" PRIu64 ",\"bytes_out\":%" PRIu64 ",\"duration_us\":%" PRIu64,
-			       record->bytes_in, record->bytes_out, record->duration_us);
+		r = put_count(b, "bytes_in", record->bytes_in);
+	if (r == 0)
+		r = put_count(b, "bytes_out", record->bytes_out);
+	if (r == 0)
+		r = put_count(b, "duration_us", record->duration_us);
 	if (r == 0)
 		r = put_number(b, "upstream_us", record->upstream_us);
 	if (r == 0)

@@ -135,6 +135,7 @@ static bool pump_out(struct upstream *leg)
 		}
 		/* The answer may be there already (413 and close): the end is reported when all of it was read. */
 		leg->write_done = true;
+		leg->readable = true;
 		if (result == IO_BROKEN)
 			leg->error = WHY_upstream_tls;
 	}
@@ -150,18 +151,26 @@ static void read_ended(struct upstream *leg, enum io_result result)
 		leg->error = result == IO_BROKEN ? WHY_upstream_tls : WHY_upstream_closed;
 }
 
+/* A leg that left the loop is told nothing: only a read finds out. */
+static bool may_have_bytes(const struct upstream *leg)
+{
+	return leg->readable || !leg->io.added || (leg->ssl && SSL_has_pending(leg->ssl));
+}
+
 static bool pump_in(struct upstream *leg)
 {
 	size_t step = LEG_READ_FIRST;
 	bool moved = false;
 
-	while (!leg->read_done && leg->want_read && buf_room(&leg->in) > 0) {
+	while (!leg->read_done && leg->want_read && buf_room(&leg->in) > 0 && may_have_bytes(leg)) {
 		size_t size = MIN(step, buf_room(&leg->in)), n = 0;
 		char *to = buf_reserve(&leg->in, size);
 		enum io_result result;
 
 		/* No memory counts as a broken connection: the exchange ends, the worker lives. */
 		result = to ? leg_recv(leg, to, size, &n) : IO_CLOSED;
+		if (result == IO_DONE ? n < MIN(size, LEG_READ_SMALL) : result == IO_AGAIN)
+			leg->readable = false;
 		if (result == IO_AGAIN)
 			break;
 		moved = true;
@@ -292,6 +301,7 @@ static void leg_ready(struct io *io, uint32_t revents)
 		/* A dead socket reports for ever; the owner finds out when it reads or writes, which needs no event. */
 		if (revents & (EPOLLERR | EPOLLHUP))
 			loop_remove(leg->u->loop, &leg->io);
+		leg->readable |= (revents & EPOLLIN) || leg->read_wants_write;
 		leg_pump(leg);
 	}
 }

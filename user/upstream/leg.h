@@ -15,6 +15,7 @@
 
 #define LEG_BUFFER_MAX		  ((size_t)64 * 1024)
 #define LEG_READ_FIRST		  ((size_t)4 * 1024)
+#define LEG_READ_SMALL		  LEG_READ_FIRST      /* a read of less took all there was */
 #define LEG_READ_MORE		  ((size_t)16 * 1024) /* one TLS record */
 #define UPSTREAM_IDLE_PER_KEY_MAX 128 /* fewer than work at once are a new handshake for nearly every exchange */
 #define UPSTREAM_CREDENTIAL_MAX	  255 /* bytes of a credential's name */
@@ -39,6 +40,7 @@ struct upstream {
 	struct buf in, out;
 	enum why error; /* 0: none */
 	bool want_read;
+	bool readable; /* the loop said so, and it was not read empty since */
 	bool eof;
 	bool truncated;	 /* TLS ended without close_notify */
 	bool read_done;	 /* nothing more can be read */

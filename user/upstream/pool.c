@@ -52,7 +52,7 @@ static void make_room(struct upstreams *u, const char *key)
 static bool may_be_kept(struct upstream *leg)
 {
 	return !leg->forgotten && !leg->error && !leg->read_done && !leg->write_done && buf_len(&leg->in) == 0 &&
-	       buf_len(&leg->out) == 0 && leg->io.added && !(leg->ssl && SSL_pending(leg->ssl) > 0);
+	       buf_len(&leg->out) == 0 && leg->io.added && !(leg->ssl && SSL_has_pending(leg->ssl));
 }
 
 void pool_put(struct upstreams *u, struct upstream *leg)

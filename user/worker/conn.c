@@ -276,6 +276,7 @@ static void on_ready(struct io *io, uint32_t revents)
 		conn_fail(c, WHY_client_closed);
 		return;
 	}
+	c->readable |= (revents & EPOLLIN) || c->tls_wants_write;
 	conn_drive(c);
 }
 

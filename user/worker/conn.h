@@ -12,6 +12,7 @@
 #include "worker/original_dst.h"
 
 #define CONN_BUFFER_MAX	 ((size_t)64 * 1024)
+#define CONN_READ_SMALL	 4096		    /* a read of less took all there was */
 #define CONN_LINGER_MAX	 ((size_t)16 << 20) /* bytes that are dropped behind the last answer */
 #define CONN_BODY_WINDOW 1024		    /* bytes of a body of known length, per deadline */
 
@@ -49,6 +50,7 @@ struct conn {
 	bool eof;    /* the program closed its side */
 	bool broken; /* an answer was begun and cannot be ended */
 	bool tls_wants_write;
+	bool readable;		      /* the loop said so, and it was not read empty since */
 	unsigned served;	      /* requests */
 	uint64_t total_in, total_out; /* bytes, after TLS */
 	size_t lingered;

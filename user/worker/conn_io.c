@@ -41,6 +41,9 @@ static int read_some(struct conn *c)
 		return -1;
 	buf_commit(&c->in, (size_t)n);
 	c->total_in += (uint64_t)n;
+	if ((size_t)n < MIN(room, (size_t)CONN_READ_SMALL))
+		c->readable =
+			false; /* a small message: the loop says when there is more, a read() that finds nothing is saved */
 	return 1;
 }
 
@@ -75,8 +78,10 @@ void conn_fill(struct conn *c)
 {
 	int r = 1;
 
-	while (r > 0 && buf_room(&c->in) > 0)
+	while (r > 0 && buf_room(&c->in) > 0 && (c->readable || (c->ssl && SSL_has_pending(c->ssl))))
 		r = read_some(c);
+	if (r == 0)
+		c->readable = false;
 	if (r < 0)
 		c->eof = true;
 }

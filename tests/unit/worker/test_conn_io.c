@@ -25,28 +25,51 @@ static size_t say_all_that_fits(void)
 	return said;
 }
 
+/* As the loop does: it says that there is something before anything is read. */
+static void told_to_fill(void)
+{
+	c->readable = true;
+	conn_fill(c);
+}
+
+static void what_the_loop_did_not_tell_is_not_looked_for(void **state)
+{
+	(void)state;
+	program_say("first");
+	told_to_fill();
+	assert_str_equal(buf_str(&c->in), "first");
+	assert_false(c->readable); /* less than there was room for: that was all */
+	program_say("second");
+	conn_fill(c);
+	assert_int_equal(c->total_in, 5);
+	told_to_fill();
+	assert_int_equal(c->total_in, 11);
+}
+
 static void no_more_is_read_than_there_is_room(void **state)
 {
 	(void)state;
 	assert_true(say_all_that_fits() > CONN_BUFFER_MAX);
 	for (int i = 0; i < 10; i++)
-		conn_fill(c);
+		told_to_fill();
 	assert_int_equal(buf_len(&c->in), CONN_BUFFER_MAX);
 	assert_int_equal(c->total_in, CONN_BUFFER_MAX);
 	assert_false(c->eof);
 	buf_consume(&c->in, 10);
-	conn_fill(c);
+	told_to_fill();
 	assert_int_equal(c->total_in, CONN_BUFFER_MAX + 10);
 }
 
 static void the_end_is_seen_behind_the_last_byte(void **state)
 {
 	(void)state;
-	conn_fill(c);
+	told_to_fill();
 	assert_false(c->eof); /* nothing is not the end */
 	program_say("last");
 	assert_int_equal(shutdown(program_fd, SHUT_WR), 0);
-	conn_fill(c);
+	told_to_fill();
+	assert_str_equal(buf_str(&c->in), "last");
+	told_to_fill(); /* the loop is level-triggered: an end that was not read is told again */
 	assert_str_equal(buf_str(&c->in), "last");
 	assert_true(c->eof);
 }
@@ -59,7 +82,7 @@ static void a_reset_is_an_end(void **state)
 	(void)setsockopt(program_fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
 	(void)close(program_fd);
 	program_fd = -1;
-	conn_fill(c);
+	told_to_fill();
 	assert_true(c->eof);
 }
 
@@ -205,10 +228,10 @@ static void tls_carries_both_ways(void **state)
 	char text[16];
 
 	(void)state;
-	conn_fill(c);
+	told_to_fill();
 	assert_false(c->eof);
 	assert_int_equal(SSL_write(client, "hello", 5), 5);
-	conn_fill(c);
+	told_to_fill();
 	assert_str_equal(buf_str(&c->in), "hello");
 	assert_int_equal(c->total_in, 5);
 	assert_int_equal(buf_append(&c->out, STR("answer")), 0);
@@ -222,10 +245,10 @@ static void tls_is_read_to_its_bound_also_out_of_a_record(void **state)
 	(void)state;
 	c->in.max = 1000;
 	assert_int_equal(SSL_write(client, many, 4000), 4000);
-	conn_fill(c);
+	told_to_fill();
 	assert_int_equal(buf_len(&c->in), 1000);
 	buf_consume(&c->in, 1000);
-	conn_fill(c);
+	told_to_fill();
 	assert_int_equal(buf_len(&c->in), 1000); /* the socket is empty: it was in OpenSSL */
 }
 
@@ -257,7 +280,7 @@ static void what_is_no_tls_is_an_end(void **state)
 {
 	(void)state;
 	program_say("no record of TLS at all");
-	conn_fill(c);
+	told_to_fill();
 	assert_true(c->eof);
 	assert_int_equal(buf_len(&c->in), 0);
 }
@@ -268,6 +291,7 @@ static void what_is_no_tls_is_an_end(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		TEST(what_the_loop_did_not_tell_is_not_looked_for),
 		TEST(no_more_is_read_than_there_is_room),
 		TEST(the_end_is_seen_behind_the_last_byte),
 		TEST(a_reset_is_an_end),

@@ -209,8 +209,10 @@ static bool put(struct load *l, SSL *ssl, const char *body)
 {
 	char head[512];
 	size_t n;
-	int len = snprintf(head, sizeof(head), "PUT /up/bulk HTTP/1.1\r\nHost: %s\r\nContent-Length: %lu\r\n\r\n", l->name,
-			   BULK);
+	int len = snprintf(head, sizeof(head),
+			   "PUT /up/bulk HTTP/1.1\r\nHost: %s\r\nContent-Type: "
+			   "application/octet-stream\r\nContent-Length: %lu\r\n\r\n",
+			   l->name, BULK);
 
 	if (!write_all(ssl, head, (size_t)len) || !write_all(ssl, body, BULK) || !read_answer(ssl, &n))
 		return false;
@@ -262,7 +264,8 @@ static SSL_CTX *make_context(void)
 	SSL_CTX *ctx = SSL_CTX_new(TLS_client_method());
 
 	if (!ctx || SSL_CTX_set_min_proto_version(ctx, TLS1_3_VERSION) != 1 ||
-	    SSL_CTX_set_ciphersuites(ctx, "TLS_AES_128_GCM_SHA256") != 1 || SSL_CTX_set1_groups_list(ctx, "X25519") != 1)
+	    SSL_CTX_set_ciphersuites(ctx, "TLS_AES_128_GCM_SHA256") != 1 ||
+	    SSL_CTX_set1_groups_list(ctx, "X25519") != 1)
 		return NULL;
 	SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS);
 	(void)SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
@@ -305,8 +308,8 @@ int main(int argc, char **argv)
 		for (int i = 0; i < THREADS; i++)
 			(void)pthread_join(threads[i], NULL);
 	}
-	printf("{\"count\": %lu, \"bytes\": %lu, \"resumed\": %lu, \"errors\": %lu, \"seconds\": %.6f}\n", l.count, l.bytes,
-	       l.resumed, l.errors, now_s() - l.start);
+	printf("{\"count\": %lu, \"bytes\": %lu, \"resumed\": %lu, \"errors\": %lu, \"seconds\": %.6f}\n", l.count,
+	       l.bytes, l.resumed, l.errors, now_s() - l.start);
 	SSL_CTX_free(l.ctx);
 	return as_the_mode_says(&l) || strcmp(l.mode, "hold") == 0 ? 0 : 1;
 }

@@ -116,6 +116,7 @@ int main(int argc, char **argv)
 		(void)usleep(PAUSE_US);
 	}
 	qsort(took, n, sizeof(took[0]), by_size);
-	printf("{\"median_ns\": %.0f, \"p10_ns\": %.0f, \"p90_ns\": %.0f}\n", took[n / 2], took[n / 10], took[n * 9 / 10]);
+	printf("{\"median_ns\": %.0f, \"p10_ns\": %.0f, \"p90_ns\": %.0f}\n", took[n / 2], took[n / 10],
+	       took[n * 9 / 10]);
 	return 0;
 }

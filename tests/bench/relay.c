@@ -21,12 +21,12 @@
 
 #include <openssl/ssl.h>
 
-#define PIECE	  16384
-#define BATCH	  64
-#define TICKETS	  1
-#define BACKLOG	  4096
-#define MODES	  (SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_RELEASE_BUFFERS)
-#define CIPHERS	  "TLS_AES_128_GCM_SHA256"
+#define PIECE	16384
+#define BATCH	64
+#define TICKETS 1
+#define BACKLOG 4096
+#define MODES	(SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_RELEASE_BUFFERS)
+#define CIPHERS "TLS_AES_128_GCM_SHA256"
 
 struct leg {
 	struct pair *pair;
@@ -210,7 +210,8 @@ static SSL_CTX *make_context(const SSL_METHOD *method)
 {
 	SSL_CTX *ctx = SSL_CTX_new(method);
 
-	if (!ctx || SSL_CTX_set_min_proto_version(ctx, TLS1_3_VERSION) != 1 || SSL_CTX_set_ciphersuites(ctx, CIPHERS) != 1)
+	if (!ctx || SSL_CTX_set_min_proto_version(ctx, TLS1_3_VERSION) != 1 ||
+	    SSL_CTX_set_ciphersuites(ctx, CIPHERS) != 1)
 		exit(2);
 	SSL_CTX_set_mode(ctx, MODES);
 	return ctx;
@@ -218,7 +219,9 @@ static SSL_CTX *make_context(const SSL_METHOD *method)
 
 static int make_listener(int port)
 {
-	struct sockaddr_in at = { .sin_family = AF_INET, .sin_port = htons((uint16_t)port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	struct sockaddr_in at = { .sin_family = AF_INET,
+				  .sin_port = htons((uint16_t)port),
+				  .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), one = 1;
 
 	(void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));

@@ -15,14 +15,14 @@
 #define DENY_SEGMENTS_MAX 5 /* before the first wildcard; each joint is written as / and as %2F */
 #define METHOD_MAX	  32
 
-/* Methods are compared without case there. NULL: too long for one. */
+/* Methods are compared without case there. One that is longer stays as it is: our loader judges it. */
 static struct json_object *upper(const char *method)
 {
 	char out[METHOD_MAX + 1];
 	size_t n = strlen(method);
 
 	if (n > METHOD_MAX)
-		return NULL;
+		return json_object_new_string(method);
 	for (size_t i = 0; i <= n; i++)
 		out[i] = (char)(method[i] >= 'a' && method[i] <= 'z' ? method[i] - 32 : method[i]);
 	return json_object_new_string(out);

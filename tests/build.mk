@@ -78,9 +78,10 @@ $(B)/differential/go_http: tests/differential/go_http.go
 mutate: ## flip each comparison of the engine and the HTTP/1.1 parser; a test must notice (20 minutes)
 	$(Q)$(PYTHON) tests/mutate/mutate.py
 # All of bridle for arm64, on whatever this machine is; what of it can be run without a kernel of that kind is run.
+ARM_UNITS := $(patsubst $(B)/%,build/arm64/%,$(foreach f,policy http dns tls inject audit upstream,$(filter $(B)/unit/$(f)/%,$(UNIT_BINS))))
 check-arm: build/bridle
 	$(Q)scripts/deps arm && scripts/arm64-sysroot
-	$(Q)$(MAKE) --no-print-directory ARCH=arm64 B=build/arm64 build/arm64/bridle && tests/arm64/run
+	$(Q)$(MAKE) --no-print-directory ARCH=arm64 B=build/arm64 build/arm64/bridle $(ARM_UNITS) && tests/arm64/run $(ARM_UNITS)
 check-demo: all $(B)/launch
 	$(Q)unshare --net --mount $(PYTHON) tests/lib/demo.py && echo "check-demo: 1 passed, 0 failed, 0 skipped"
 

@@ -1,6 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 # bridle: `make help` lists the targets. Everything is built below build/$(VARIANT)/.
 
+# The manuals carry both; the date is not that of the build, so that the same sources give the same pages.
+VERSION  := $(shell sed -n 's/^.define BRIDLE_VERSION "\(.*\)"/\1/p' user/cli/version.h)
+RELEASED := 2026-11-25
+
 VARIANT ?= release
 MACHINE := $(subst x86_64,x86,$(subst aarch64,arm64,$(shell uname -m)))
 ARCH    := $(MACHINE)

@@ -77,7 +77,7 @@ int main(int argc, char **argv)
 		return 0;
 	}
 	if (strcmp(argv[1], "--version") == 0) {
-		(void)printf("bridle " BRIDLE_VERSION "\n");
+		(void)printf("bridle %s\n", BRIDLE_VERSION);
 		return 0;
 	}
 	return run_command(argv + 1);

@@ -98,6 +98,7 @@ $(B)/obj/%.o: %.c
 $(B)/obj/policy/%.o $(B)/obj/user/http/%.o $(B)/obj/user/dns/%.o: CONVERSION := -Wconversion -Wno-sign-conversion
 
 -include bpf/build.mk
+-include docs/build.mk
 -include tests/build.mk
 -include scripts/lint.mk
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Gates that read the sources only. `make lint` runs them all and ends with a result line.
 
-LINT_C     := $(sort $(shell find policy user tests/unit tests/lib tests/bpf tests/fuzz tests/differential -name '*.c'))
+LINT_C     := $(sort $(shell find policy user docs tests/unit tests/lib tests/bpf tests/fuzz tests/differential -name '*.c'))
 LINT_H     := $(sort $(shell find policy user bpf tests -name '*.h'))
 LINT_BPF   := $(sort $(wildcard bpf/*.bpf.c))
 LINT_SH    := $(shell find scripts .ci tests -type f -not -path 'tests/fuzz/corpus/*' | sort | xargs grep -lE '^\#!/bin/sh' 2>/dev/null)

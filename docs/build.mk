@@ -4,7 +4,9 @@
 
 REFERENCE     := $(B)/gen/reference.json
 MAN_TEMPLATES := $(sort $(wildcard docs/man/*.in))
-MAN_PAGES     := $(patsubst docs/man/%.in,$(B)/man/%,$(MAN_TEMPLATES))
+# as a tree that man -M reads: man1/bridle.1
+man_page       = $(B)/man/man$(subst .,,$(suffix $(basename $(notdir $(1)))))/$(basename $(notdir $(1)))
+MAN_PAGES     := $(foreach t,$(MAN_TEMPLATES),$(call man_page,$(t)))
 COMPLETIONS   := $(foreach shell,bash zsh fish,$(B)/completion/bridle.$(shell))
 
 $(B)/reference: $(B)/obj/docs/man/reference.o $(ROLE_LIBS) $(SERVICE_LIBS)
@@ -13,9 +15,12 @@ $(B)/reference: $(B)/obj/docs/man/reference.o $(ROLE_LIBS) $(SERVICE_LIBS)
 $(REFERENCE): $(B)/reference
 	$(Q)mkdir -p $(@D) && $< > $@.tmp && mv $@.tmp $@
 
-$(B)/man/%: docs/man/%.in $(REFERENCE) policy/bridle.schema.json scripts/make-manual Makefile user/cli/version.h
-	@echo "  MAN   $@"
-	$(Q)mkdir -p $(@D) && scripts/make-manual $(REFERENCE) policy/bridle.schema.json $(VERSION) $(RELEASED) $< > $@.tmp && mv $@.tmp $@
+define MAN_RULE
+$(call man_page,$(1)): $(1) $(REFERENCE) policy/bridle.schema.json scripts/make-manual Makefile user/cli/version.h
+	@echo "  MAN   $$@"
+	$$(Q)mkdir -p $$(@D) && scripts/make-manual $(REFERENCE) policy/bridle.schema.json $(VERSION) $(RELEASED) $$< > $$@.tmp && mv $$@.tmp $$@
+endef
+$(foreach t,$(MAN_TEMPLATES),$(eval $(call MAN_RULE,$(t))))
 
 .PHONY: man completion
 man: $(MAN_PAGES) ## make the manual pages

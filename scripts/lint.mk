@@ -5,10 +5,10 @@ LINT_C     := $(sort $(shell find policy user docs tests/unit tests/lib tests/bp
 LINT_H     := $(sort $(shell find policy user bpf tests -name '*.h'))
 LINT_BPF   := $(sort $(wildcard bpf/*.bpf.c))
 LINT_SH    := $(shell find scripts .ci tests -type f -not -path 'tests/fuzz/corpus/*' | sort | xargs grep -lE '^\#!/bin/sh' 2>/dev/null)
-LINT_GATES := lint-layers lint-codes lint-bpf lint-format lint-headers lint-shell lint-docs lint-cppcheck lint-tidy
+LINT_GATES := lint-layers lint-codes lint-bpf lint-format lint-headers lint-shell lint-docs lint-man lint-cppcheck lint-tidy
 
 .PHONY: lint $(LINT_GATES)
-lint: ## layers, codes, documents, format, headers alone, shellcheck, cppcheck, clang-tidy
+lint: ## layers, codes, documents, format, headers alone, shellcheck, manual, cppcheck, clang-tidy
 	$(Q)passed=0; failed=0; for gate in $(LINT_GATES); do echo "  $$gate"; \
 		if $(MAKE) --no-print-directory $$gate; then passed=$$((passed + 1)); \
 		else echo "$$gate failed"; failed=$$((failed + 1)); fi; done; \
@@ -36,6 +36,9 @@ lint-shell:
 	$(Q)shellcheck $(LINT_SH)
 lint-docs:
 	$(Q)scripts/check-docs
+# A page that another names must be there; what mandoc says on stderr is about its own index alone.
+lint-man: man
+	$(Q)MANPATH=$(CURDIR)/$(B)/man mandoc -T lint -W style $(MAN_PAGES) 2>/dev/null
 # cppcheck does not know the cleanup attribute: leaks are for the leak sanitizer of unit-asan.
 lint-cppcheck:
 	$(Q)cppcheck --quiet --enable=warning,portability --inline-suppr --error-exitcode=1 --std=c11 \

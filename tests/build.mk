@@ -57,7 +57,7 @@ $(B)/launch: $(B)/obj/tests/lib/launch.o $(filter-out $(B)/lib/libcli.a,$(ROLE_L
 	@echo "  LD    $@"
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $< -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(PKG_LIBS)
 
-check-flow: all $(B)/launch completion
+check-flow: all $(B)/launch completion man
 	$(Q)tests/flow/run
 # Stock Debian kernels under QEMU's interpreter: the tests of the hooks and the demo in each. Not part of `check`.
 VM_KERNELS ?= 6.1 6.12 7.3

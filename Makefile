@@ -99,6 +99,7 @@ $(B)/obj/policy/%.o $(B)/obj/user/http/%.o $(B)/obj/user/dns/%.o: CONVERSION := 
 
 -include bpf/build.mk
 -include docs/build.mk
+-include deploy/build.mk
 -include tests/build.mk
 -include scripts/lint.mk
 

@@ -4,7 +4,8 @@
 
 usage: server.py CERT_DIR LOG [--certificate NAME] [--ports https:443,http:80,...] ADDRESS...
 Serves 443 (by SNI) and 80 on each address unless told otherwise; prints "ready" when it listens.
-Paths below /test/ behave on purpose; everything else answers as GitLab's API would, in JSON.
+Paths below /test/ behave on purpose, /git/ and /files/ are in backends.py; everything else answers as GitLab's API
+would, in JSON.
 """
 import argparse
 import json
@@ -16,12 +17,15 @@ import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+import backends
+
 NAMES = ("gitlab.example.com", "api.example.com", "evil.example.com")
 
 
 class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     log_path = None
+    directory = None
     lock = threading.Lock()
 
     def log_message(self, *args):
@@ -120,6 +124,8 @@ class Handler(BaseHTTPRequestHandler):
         path = self.path.split("?", 1)[0]
         if path.startswith("/test/"):
             self.behave(path[6:].strip("/").split("/")[0], body)
+        elif backends.serve(self, self.directory, body):
+            pass
         elif self.command == "POST":
             self.answer(201, json.dumps({"id": 1}).encode(), [("Content-Type", "application/json")])
         elif self.command == "DELETE":
@@ -174,7 +180,7 @@ def main():
     parser.add_argument("log")
     parser.add_argument("addresses", nargs="+")
     options = parser.parse_args()
-    Handler.log_path = options.log
+    Handler.log_path, Handler.directory = options.log, options.directory
     for address in options.addresses:
         kind = Server6 if ":" in address else Server
         for scheme, port in (p.split(":") for p in options.ports.split(",")):

@@ -65,7 +65,7 @@ VM_KERNELS ?= 6.1 6.12 7.3
 check-vm: all $(B)/launch $(BPF_TESTS) ## boot other kernels and test the hooks and the demo there
 	$(Q)scripts/deps vm && tests/vm/run $(VM_KERNELS)
 check-deep: ## what `check` has no time for
-	$(Q)MAKE="$(MAKE)" scripts/check-all check-arm differential mutate check-vm
+	$(Q)MAKE="$(MAKE)" scripts/check-all check-arm differential mutate check-vm check-clients
 # The same messages and paths, read by bridle, llhttp, h11 and net/http.
 .PHONY: differential mutate
 differential: $(B)/differential/ours $(B)/differential/go_http ## compare the HTTP and path parsers with three others
@@ -82,6 +82,16 @@ ARM_UNITS := $(patsubst $(B)/%,build/arm64/%,$(foreach f,policy http dns tls inj
 check-arm: build/bridle
 	$(Q)scripts/deps arm && scripts/arm64-sysroot
 	$(Q)$(MAKE) --no-print-directory ARCH=arm64 B=build/arm64 build/arm64/bridle $(ARM_UNITS) && tests/arm64/run $(ARM_UNITS)
+# Clients that need compilers and downloads, run unchanged inside a sandbox; build/cache/clients keeps what was built.
+.PHONY: check-clients compat
+check-clients: all ## run the heavy clients inside
+	$(Q)scripts/deps clients && tests/clients/build && tests/flow/run --heavy
+compat: all ## run every client and write docs/compatibility.md
+	$(Q)scripts/deps test && scripts/deps clients && tests/clients/build
+	$(Q)rm -f build/compat.jsonl
+	$(Q)COMPAT_RESULTS=$(CURDIR)/build/compat.jsonl tests/flow/run -k "test_client_rows and not page"
+	$(Q)COMPAT_RESULTS=$(CURDIR)/build/compat.jsonl tests/flow/run --heavy
+	$(Q)$(PYTHON) tests/lib/compat.py build/compat.jsonl >build/compat.md && mv build/compat.md docs/compatibility.md
 check-demo: all $(B)/launch
 	$(Q)unshare --net --mount $(PYTHON) tests/lib/demo.py && echo "check-demo: 1 passed, 0 failed, 0 skipped"
 

@@ -28,7 +28,6 @@ class Row:
     allow: tuple = (("GET", "/api/v4/projects/*/merge_requests"),)
     credential: tuple = (("inject_header", "PRIVATE-TOKEN"),)
     refused: str = None
-    tool: str = None  # a folder of build/cache that tests/clients/build makes; TOOLS inside
 
     @property
     def result(self):

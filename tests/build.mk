@@ -65,7 +65,7 @@ VM_KERNELS ?= 6.1 6.12 7.3
 check-vm: all $(B)/launch $(BPF_TESTS) ## boot other kernels and test the hooks and the demo there
 	$(Q)scripts/deps vm && tests/vm/run $(VM_KERNELS)
 check-deep: ## what `check` has no time for
-	$(Q)MAKE="$(MAKE)" scripts/check-all check-arm differential mutate check-vm check-clients
+	$(Q)MAKE="$(MAKE)" scripts/check-all check-arm differential mutate check-vm check-clients check-agents
 # The same messages and paths, read by bridle, llhttp, h11 and net/http.
 .PHONY: differential mutate
 differential: $(B)/differential/ours $(B)/differential/go_http ## compare the HTTP and path parsers with three others
@@ -92,6 +92,10 @@ compat: all ## run every client and write docs/compatibility.md
 	$(Q)COMPAT_RESULTS=$(CURDIR)/build/compat.jsonl tests/flow/run -k "test_client_rows and not page"
 	$(Q)COMPAT_RESULTS=$(CURDIR)/build/compat.jsonl tests/flow/run --heavy
 	$(Q)$(PYTHON) tests/lib/compat.py build/compat.jsonl >build/compat.md && mv build/compat.md docs/compatibility.md
+# Programs of agents from npm (700 MB in build/cache) give a prompt to a server under the API's name. Needs Node 20 and npm.
+.PHONY: check-agents
+check-agents: all $(B)/launch ## run Claude Code, Codex and Gemini CLI in a sandbox
+	$(Q)tests/agents/run
 check-demo: all $(B)/launch
 	$(Q)unshare --net --mount $(PYTHON) tests/lib/demo.py && echo "check-demo: 1 passed, 0 failed, 0 skipped"
 

@@ -43,7 +43,7 @@ def test_the_page_has_every_row(checkout):
     ("user/base/why.def", "WHY(name_no_address, 502, ", "WHY(name_is_new, 502, \"x\", \"y\")\nWHY(name_no_address, 502, ",
      "name_is_new: no source says it"),
     ("user/base/why.def", "WHY(name_no_address, 502, ", "WHY(name_no_address, fifty, ", "expected WHY(symbol, status"),
-    ("tests/unit/policy/*.c", "WHY_path_too_long", "WHY_path_control", "path_too_long: no test names it"),
+    ("tests/**/*.[cp]*", "path_too_long", "path_control", "path_too_long: no test names it"),
     ("policy/decide.c", "WHY_plain_http", "WHY_limit_exceeded", "plain_http: no source says it"),
     ("policy/decide.c", "WHY_plain_http", "WHY_limit_exceeded", "limit_exceeded: worker says it")])
 def test_a_gap_is_found(checkout, file, old, new, said):

@@ -44,9 +44,9 @@ def files(handler, root):
 
 def serve(handler, directory, body):
     """True when the path is one of ours."""
-    top = handler.path.split("/")[1]
-    if top not in ("git", "files"):
-        return False
+    top, _, rest = handler.path[1:].partition("/")
+    if top not in ("git", "files") or (top == "git" and ".git/" not in rest):
+        return False  # a path of the policy vectors may begin in the same way
     if not has_credential(handler.headers):
         handler.answer(401, b"who are you", [("WWW-Authenticate", 'Basic realm="test"')])
     elif top == "git":

@@ -4,7 +4,7 @@
 
 usage: server.py CERT_DIR LOG [--certificate NAME] [--ports https:443,http:80,...] ADDRESS...
 Serves 443 (by SNI) and 80 on each address unless told otherwise; prints "ready" when it listens.
-Paths below /test/ behave on purpose, /git/ and /files/ are in backends.py; everything else answers as GitLab's API
+Paths below /test/ behave on purpose, /git/*.git/ and /files/ are in backends.py; everything else answers as GitLab's API
 would, in JSON.
 """
 import argparse
